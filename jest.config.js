@@ -1,0 +1,17 @@
+/** @type {import('jest').Config} */
+export default {
+  testEnvironment: 'node',
+  testMatch: ['<rootDir>/__tests__/**/*.test.ts'],
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'es6' }, sourceMaps: 'inline' },
+    ],
+  },
+  collectCoverageFrom: ['lib/**/*.ts', '!lib/testing/**'],
+  coverageProvider: 'v8',
+  coverageReporters: ['text', 'lcovonly'],
+  modulePathIgnorePatterns: ['<rootDir>/bench/', '<rootDir>/dist/'],
+}
