@@ -1,0 +1,95 @@
+/** An accepted access token, as handlers see it, and the facts about one that may be kept between requests. */
+
+/** `jwt`: verified here. `opaque`: judged by the authorization server's introspection endpoint. */
+export type TokenFormat = 'jwt' | 'opaque'
+
+/**
+ * How the token was found good for this request: its signature was verified now, the authorization
+ * server was asked now, or the facts were kept from an earlier request and still hold.
+ */
+export type TokenSource = 'verification' | 'introspection' | 'cache'
+
+/** What is known about a token and may be cached. Holds no token; frozen to the last claim. */
+export interface TokenFacts {
+  readonly format: TokenFormat
+  readonly issuer: string
+  readonly subject?: string
+  readonly clientId: string
+  readonly audience: readonly string[]
+  readonly scopes: string[]
+  readonly expiresAt?: number
+  readonly issuedAt?: number
+  readonly claims: Readonly<Record<string, unknown>>
+  readonly confirmation?: Readonly<Record<string, unknown>>
+  readonly checkedAt: number
+}
+
+/**
+ * The access token of an accepted request, frozen. Assignable to the `AuthInfo` of the Model Context
+ * Protocol SDK. Whether it permits *this* request is not checked here: that is the guards' part.
+ */
+export interface AccessToken {
+  /** The token itself. Not enumerable, so that logging or serialising the object does not leak it. */
+  readonly token: string
+  /** The authentication scheme it came with. */
+  readonly scheme: 'Bearer'
+  readonly format: TokenFormat
+  /** The configured issuer. A subject is unique only together with it (RFC 8725 §3.8). */
+  readonly issuer: string
+  /** Absent where the authorization server names none (introspection of client credentials). */
+  readonly subject?: string
+  /** The empty string where the authorization server names none. */
+  readonly clientId: string
+  /** Empty only with `introspection.allowMissingAudience`. */
+  readonly audience: readonly string[]
+  /** Frozen, although typed as an array that MCP's `AuthInfo` accepts. */
+  readonly scopes: string[]
+  /** Seconds since the epoch. Absent where introspection names no `exp`. */
+  readonly expiresAt?: number
+  /** Seconds since the epoch. */
+  readonly issuedAt?: number
+  /** All claims as received: the JWT's payload, or the introspection answer. */
+  readonly claims: Readonly<Record<string, unknown>>
+  /** The `cnf` claim (RFC 7800). */
+  readonly confirmation?: Readonly<Record<string, unknown>>
+  /** Seconds since the epoch at which the authorization server or its key last vouched for the token. */
+  readonly checkedAt: number
+  readonly source: TokenSource
+}
+
+class FrozenAccessToken implements AccessToken {
+  readonly #token: string
+  readonly scheme = 'Bearer' as const
+  declare readonly format: TokenFormat
+  declare readonly issuer: string
+  declare readonly clientId: string
+  declare readonly audience: readonly string[]
+  declare readonly scopes: string[]
+  declare readonly claims: Readonly<Record<string, unknown>>
+  declare readonly checkedAt: number
+  readonly source: TokenSource
+
+  constructor(token: string, facts: TokenFacts, source: TokenSource) {
+    this.#token = token
+    this.source = source
+    Object.assign(this, facts)
+    Object.freeze(this)
+  }
+
+  get token(): string {
+    return this.#token
+  }
+}
+
+/** Joins the facts about a token with the token of this request. */
+export function toAccessToken(token: string, facts: TokenFacts, source: TokenSource): AccessToken {
+  return new FrozenAccessToken(token, facts, source)
+}
+
+/** Freezes a JSON value to its last member: what is handed out is what was received. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  Object.freeze(value)
+  for (const member of Object.values(value)) deepFreeze(member)
+  return value
+}

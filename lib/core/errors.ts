@@ -1,0 +1,201 @@
+/**
+ * The three families of answers that are not "yes": the developer's, the client's and the operator's.
+ *
+ * @see RFC 6750 §3.1 for the codes; the reasons are ours and finer.
+ */
+
+/** Why a client's request was refused. A reason never changes its meaning; new ones may be added. */
+export type RefusalReason = keyof typeof DESCRIPTIONS
+
+/** Why a request could not be decided. None of them says anything about the token. */
+export type OutageReason =
+  | 'metadata_unavailable'
+  | 'metadata_unusable'
+  | 'keys_unavailable'
+  | 'key_not_checked'
+  | 'introspection_unavailable'
+  | 'introspection_answer_unusable'
+  | 'introspection_credentials_refused'
+  | 'introspection_endpoint_unknown'
+  | 'introspection_suspended'
+  | 'introspection_overloaded'
+  | 'closed'
+
+/** The error codes of RFC 6750 §3.1. */
+export type OAuthErrorCode = 'invalid_request' | 'invalid_token' | 'insufficient_scope'
+
+/** What the operator may see: what was asked for and what was found. Never a token, never a secret. */
+export interface Evidence {
+  readonly issuer?: string | undefined
+  readonly expected?: unknown
+  readonly found?: unknown
+  /** The claim, header parameter or member that `expected` and `found` speak of. */
+  readonly name?: string | undefined
+}
+
+/** One answer for every opaque token that is not good, so that it tells nothing (RFC 7662 §4). */
+const NOT_ACTIVE = 'The access token is unknown, expired, revoked or not meant for this API'
+
+/** The sentence a client is told, by reason. Fixed: nothing of the request goes into them. */
+const DESCRIPTIONS = {
+  missing_token: 'An access token is required',
+  malformed_credentials: 'The credentials must be Bearer, one space and one access token',
+  multiple_authorization_fields: 'There must be only one Authorization header field',
+  multiple_tokens: 'The access token must be sent once and in one way only',
+  token_too_long: 'The access token is longer than this API accepts',
+  malformed_token: 'The access token is malformed',
+  token_type_mismatch: 'The token is not an access token of the accepted type',
+  algorithm_not_allowed: 'The signature algorithm of the access token is not accepted',
+  critical_header_unsupported: 'The access token demands an extension that is not supported',
+  untrusted_issuer: 'The issuer of the access token is not trusted by this API',
+  missing_claim: 'The access token lacks a required claim',
+  malformed_claim: 'A claim of the access token is malformed',
+  expired: 'The access token is expired',
+  not_yet_valid: 'The access token is not valid yet',
+  issued_in_future: 'The access token was issued in the future',
+  too_old: 'The access token is older than this API accepts',
+  audience_mismatch: 'The access token is meant for another audience',
+  unknown_key: 'The key that signed the access token is not published by its issuer',
+  invalid_signature: 'The signature of the access token is not valid',
+  encrypted_token: 'Encrypted access tokens are not accepted by this API',
+  not_encrypted: 'This API accepts encrypted access tokens only',
+  decryption_failed: 'The access token could not be decrypted',
+  opaque_not_accepted: 'Opaque access tokens are not accepted by this API',
+  jwt_not_accepted: 'Self-contained access tokens are not accepted by this API',
+  inactive: NOT_ACTIVE,
+  audience_missing: NOT_ACTIVE,
+  issuer_mismatch: NOT_ACTIVE,
+  opaque_expired: NOT_ACTIVE,
+  opaque_not_yet_valid: NOT_ACTIVE,
+  opaque_audience_mismatch: NOT_ACTIVE,
+  opaque_token_type_mismatch: NOT_ACTIVE,
+  opaque_malformed_member: NOT_ACTIVE,
+  sender_constraint_unsupported: 'The access token is bound to a key, which this API cannot check',
+  insufficient_scope: 'The access token lacks a scope that this request needs',
+  claim_mismatch: 'The access token does not permit this request',
+} as const satisfies Record<string, string>
+
+/** Options that cannot work. Thrown while building, so that the process fails at start and not at night. */
+export class ConfigurationError extends TypeError {
+  override readonly name = 'ConfigurationError'
+  readonly code = 'ERR_RESOURCE_SERVER_CONFIGURATION'
+  /** The option at fault, e.g. `introspection.timeoutMs`. */
+  readonly path: string
+
+  constructor(path: string, message: string) {
+    super(message)
+    this.path = path
+  }
+}
+
+/**
+ * A request that the client can mend: another token, another scope, another form.
+ * `message` is the sentence the client is told; `evidence` is for the operator alone.
+ */
+export class OAuthError extends Error {
+  override readonly name: string = 'OAuthError'
+  readonly status: 400 | 401 | 403
+  /** Express and its error handlers read this name. */
+  readonly statusCode: 400 | 401 | 403
+  /** Absent when the request carried no credentials (RFC 6750 §3.1). */
+  readonly code: OAuthErrorCode | undefined
+  readonly reason: RefusalReason
+  readonly evidence: Evidence
+  /** The scopes that would satisfy this request, for the challenge. */
+  readonly scope: readonly string[]
+
+  constructor(
+    refusal: { status: 400 | 401 | 403; code?: OAuthErrorCode; reason: RefusalReason },
+    evidence: Evidence = {},
+    scope: readonly string[] = [],
+  ) {
+    super(DESCRIPTIONS[refusal.reason])
+    this.status = this.statusCode = refusal.status
+    this.code = refusal.code
+    this.reason = refusal.reason
+    this.evidence = evidence
+    this.scope = scope
+  }
+}
+
+/** 401 without an error code: the request carried no credentials (RFC 6750 §3.1). */
+export class MissingTokenError extends OAuthError {
+  override readonly name = 'MissingTokenError'
+  constructor(scope: readonly string[] = []) {
+    super({ status: 401, reason: 'missing_token' }, {}, scope)
+  }
+}
+
+/** 400 `invalid_request`: the credentials are not sent as RFC 6750 §2 says. */
+export class InvalidRequestError extends OAuthError {
+  override readonly name = 'InvalidRequestError'
+  constructor(reason: RefusalReason, evidence?: Evidence) {
+    super({ status: 400, code: 'invalid_request', reason }, evidence)
+  }
+}
+
+/** 401 `invalid_token`: expired, revoked, malformed, of another issuer or for another audience. */
+export class InvalidTokenError extends OAuthError {
+  override readonly name = 'InvalidTokenError'
+  constructor(reason: RefusalReason, evidence?: Evidence) {
+    super({ status: 401, code: 'invalid_token', reason }, evidence)
+  }
+}
+
+/** 403 `insufficient_scope`: a good token that does not permit this request. */
+export class InsufficientScopeError extends OAuthError {
+  override readonly name = 'InsufficientScopeError'
+  constructor(reason: RefusalReason, evidence?: Evidence, scope?: readonly string[]) {
+    super({ status: 403, code: 'insufficient_scope', reason }, evidence, scope)
+  }
+}
+
+/** What is known about an outage besides its reason. */
+export interface OutageDetails extends Evidence {
+  /** Whole seconds after which trying again makes sense. Default 1. */
+  readonly retryAfterSeconds?: number
+  readonly cause?: unknown
+}
+
+/** 503: the token could not be checked. Says nothing about the token; the client may keep it. */
+export class UnavailableError extends Error {
+  override readonly name = 'UnavailableError'
+  readonly status = 503
+  /** Express and its error handlers read this name. */
+  readonly statusCode = 503
+  readonly reason: OutageReason
+  readonly retryAfterSeconds: number
+  readonly evidence: Evidence
+
+  constructor(reason: OutageReason, details: OutageDetails = {}) {
+    const { retryAfterSeconds = 1, cause, ...evidence } = details
+    super('The access token cannot be checked at the moment', cause === undefined ? undefined : { cause })
+    this.reason = reason
+    this.retryAfterSeconds = Math.max(0, Math.ceil(retryAfterSeconds))
+    this.evidence = evidence
+  }
+}
+
+/**
+ * Builds a refusal without a stack. A refusal is an answer, not a fault: its place is its reason,
+ * and the frames would cost more than all other work of refusing (a flood would make us pay it).
+ */
+export function refuse<E extends OAuthError>(build: () => E): E {
+  const limit = Error.stackTraceLimit
+  Error.stackTraceLimit = 0
+  try {
+    return build()
+  } finally {
+    Error.stackTraceLimit = limit
+  }
+}
+
+/** A 400 `invalid_request`, to be thrown. */
+export function invalidRequest(reason: RefusalReason, evidence?: Evidence): InvalidRequestError {
+  return refuse(() => new InvalidRequestError(reason, evidence))
+}
+
+/** A 401 `invalid_token`, to be thrown. */
+export function invalidToken(reason: RefusalReason, evidence?: Evidence): InvalidTokenError {
+  return refuse(() => new InvalidTokenError(reason, evidence))
+}

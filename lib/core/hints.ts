@@ -1,0 +1,80 @@
+/**
+ * Refusals and outages that look like a setting gone wrong, told once with the line to change:
+ * nobody should have to guess why the first request is a 401.
+ */
+import type { OutageReason, RefusalReason } from './errors.js'
+import type { OnRefusal, ResourceServerEvent } from './events.js'
+
+type Hint = (event: ResourceServerEvent) => string
+
+const HINTS: Partial<Record<RefusalReason | OutageReason, Hint>> = {
+  token_type_mismatch: ({ name, expected, found }) =>
+    `its ${name ?? 'typ'} is ${show(found)}, accepted is ${show(expected)}. If this issuer does not follow RFC 9068, ` +
+    `name its dialect: profile: 'keycloak' (or 'auth0', 'okta', 'entra', 'cognito', 'wso2', or an object with its types)`,
+  missing_claim: ({ name }) =>
+    `it has no ${show(name)} claim, which RFC 9068 requires. If this issuer does not write it, name its dialect: ` +
+    `profile: 'keycloak' (or another), or an object with requiredClaims`,
+  audience_mismatch: audience,
+  opaque_audience_mismatch: audience,
+  audience_missing: ({ expected }) =>
+    `the introspection answer names no audience (expected is ${show(expected)}). If this authorization server never ` +
+    `does, and all its tokens are meant for this API, write introspection: { allowMissingAudience: true }`,
+  untrusted_issuer: ({ expected, found }) =>
+    `its iss is ${show(found)}, trusted is ${show(expected)}. Write issuer: ${show(found)} if that is yours (the ` +
+    `comparison is exact, a trailing slash counts)`,
+  issuer_mismatch: ({ expected, found }) =>
+    `the introspection answer says iss ${show(found)}, expected is ${show(expected)}. Write it as issuer, or in aliases`,
+  opaque_not_accepted: () =>
+    `it is opaque. To accept opaque tokens write introspection: { clientId: '…', clientSecret: '…' }`,
+  opaque_token_type_mismatch: ({ name, found }) =>
+    `the introspection answer says ${name ?? 'token_type'} ${show(found)}: that is no access token`,
+  encrypted_token: () => `it is encrypted. To accept it write jwt: { decryptionKeys: [...] }`,
+  algorithm_not_allowed: ({ expected, found }) =>
+    `its alg is ${show(found)}, accepted is ${show(expected)}. Write jwt: { algorithms: [...] } if it should be`,
+  introspection_credentials_refused: ({ name, found }) =>
+    `${name ?? 'the introspection endpoint'} answered ${show(found)} to this API's own credentials. Check ` +
+    `introspection: { clientId, clientSecret, authMethod }, and that this client may introspect`,
+  introspection_endpoint_unknown: () =>
+    `its metadata names no introspection_endpoint. Write introspection: { endpoint: 'https://…' }`,
+  introspection_answer_unusable: ({ name, found }) =>
+    `${name ?? 'the introspection endpoint'} answered with ${show(found)}. Check introspection: { endpoint }`,
+  metadata_unusable: ({ name, expected, found }) =>
+    `its metadata (${name ?? ''}) says ${show(found)}, expected is ${show(expected)}. Write issuer exactly as the ` +
+    `authorization server does`,
+  metadata_unavailable: ({ name, found }) =>
+    `its metadata could not be had from ${name ?? 'the well-known addresses'} (${show(found)}). If it is elsewhere write ` +
+    `metadata: { url: 'https://…' }; without metadata write jwks: { uri: 'https://…' }`,
+}
+
+/**
+ * A listener that tells each kind of hint once per issuer.
+ * @param tell receives the sentence and its code
+ */
+export function createHints(tell: (message: string, code: string) => void): OnRefusal {
+  const told = new Set<string>()
+
+  return function hint(event) {
+    const build = HINTS[event.reason]
+    const key = `${event.reason} ${event.issuer ?? ''}`
+    if (!build || told.has(key)) return
+    told.add(key)
+    const what =
+      event.kind === 'refusal' ? 'an access token was refused' : 'an access token could not be checked'
+    const where = event.issuer === undefined ? '' : ` (issuer ${event.issuer})`
+    tell(`${what}${where}: ${build(event)}. (Told once.)`, `RESOURCE_SERVER_${event.reason.toUpperCase()}`)
+  }
+}
+
+function audience({ name, expected, found }: ResourceServerEvent): string {
+  return (
+    `its ${name ?? 'aud'} is ${show(found)}, accepted is ${show(expected)}. Either the token is meant for another API, ` +
+    `or write audience: ${show(Array.isArray(found) ? found[0] : found)}`
+  )
+}
+
+/** JSON keeps what a stranger wrote on one line; long values are cut. */
+function show(value: unknown): string {
+  const json = JSON.stringify(value) as string | undefined
+  const line = (json ?? 'absent').replace(/[^\x20-\x7E]/g, '?')
+  return line.length > 200 ? `${line.slice(0, 200)}…` : line
+}

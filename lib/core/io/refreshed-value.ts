@@ -1,0 +1,147 @@
+/**
+ * A value that lives elsewhere and is kept here: loaded once for all who wait, refreshed ahead in the
+ * background, served for a bounded time while its source is down, and asked for ever more rarely then.
+ */
+import { UnavailableError } from '../errors.js'
+
+export interface RefreshedValueOptions<T> {
+  /** Fetches the value; rejects with the outage, and wants a deadline of its own. */
+  readonly load: () => Promise<{ readonly value: T; readonly lifetimeSeconds?: number | undefined }>
+  /** Seconds between refreshes; a shorter lifetime given by the source is honoured down to 30 seconds. */
+  readonly refreshSeconds: number
+  /** Seconds since the last success for which the value may serve. */
+  readonly maxStaleSeconds: number
+}
+
+export interface RefreshedValueHealth {
+  readonly state: 'empty' | 'fresh' | 'stale' | 'expired'
+  readonly ageSeconds: number | undefined
+  readonly nextRefreshSeconds: number | undefined
+  readonly failures: number
+  readonly lastError: string | undefined
+}
+
+export interface RefreshedValue<T> {
+  /** The value if it may serve. Starts a refresh in the background when that is due; never waits. */
+  current(): T | undefined
+  /** The value, loaded first if there is none that may serve. */
+  get(): T | Promise<T>
+  /** Fetches it anew and waits; simultaneous callers share one fetch. Keeps to the pause after a failure. */
+  refresh(): Promise<T>
+  /** The refresh under way, if there is one. */
+  readonly pending: Promise<T> | undefined
+  /** The next use refreshes it: its source may have moved. */
+  expire(): void
+  health(): RefreshedValueHealth
+  close(): void
+}
+
+/** An unreachable source is asked again after 0.5, 1, 2, 4 … seconds, at most this many. */
+const MAX_PAUSE_SECONDS = 15
+const MIN_LIFETIME_SECONDS = 30
+
+export function createRefreshedValue<T>(options: RefreshedValueOptions<T>): RefreshedValue<T> {
+  let loaded: { readonly value: T; readonly at: number } | undefined
+  let lastError: UnavailableError | undefined
+  let failures = 0
+  let refreshAt = 0
+  let pending: Promise<T> | undefined
+  let timer: NodeJS.Timeout | undefined
+  let closed = false
+
+  const mayServe = (now: number) =>
+    loaded !== undefined && now - loaded.at <= options.maxStaleSeconds * 1000 ? loaded : undefined
+
+  function schedule(seconds: number): void {
+    // the jitter keeps a fleet that was started together from asking together
+    const delay = seconds * 1000 * (0.9 + 0.1 * Math.random())
+    refreshAt = Date.now() + delay
+    clearTimeout(timer)
+    if (closed) return
+    timer = setTimeout(refreshInBackground, delay)
+    timer.unref()
+  }
+
+  function accept({ value, lifetimeSeconds }: Awaited<ReturnType<typeof options.load>>): T {
+    loaded = { value, at: Date.now() }
+    failures = 0
+    lastError = undefined
+    // obeying `no-store` or `max-age=0` to the letter would mean a fetch per request
+    const wished = lifetimeSeconds ? Math.max(MIN_LIFETIME_SECONDS, lifetimeSeconds) : options.refreshSeconds
+    schedule(Math.min(wished, options.refreshSeconds))
+    return value
+  }
+
+  function fail(error: unknown): never {
+    if (!(error instanceof UnavailableError)) throw error
+    failures += 1
+    lastError = error
+    schedule(Math.max(Math.min(0.5 * 2 ** (failures - 1), MAX_PAUSE_SECONDS), asked(error)))
+    throw error
+  }
+
+  function refresh(): Promise<T> {
+    if (pending) return pending
+    if (closed) return Promise.reject(new UnavailableError('closed'))
+    if (lastError && Date.now() < refreshAt) return Promise.reject(again(lastError))
+    pending = options
+      .load()
+      .then(accept, fail)
+      .finally(() => (pending = undefined))
+    return pending
+  }
+
+  function again(error: UnavailableError): UnavailableError {
+    const retryAfterSeconds = Math.max(1, (refreshAt - Date.now()) / 1000)
+    return new UnavailableError(error.reason, { ...error.evidence, retryAfterSeconds, cause: error })
+  }
+
+  function refreshInBackground(): void {
+    // a failure is kept in `lastError`, shown by health() and told to whoever has to wait
+    refresh().catch(() => undefined)
+  }
+
+  function current(): T | undefined {
+    const now = Date.now()
+    const serving = mayServe(now)
+    // timers stand still while a machine sleeps: a request notices too
+    if (serving && now >= refreshAt && !pending && !closed) refreshInBackground()
+    return serving?.value
+  }
+
+  return {
+    current,
+    get: () => current() ?? refresh(),
+    refresh,
+    get pending() {
+      return pending
+    },
+    expire: () => {
+      refreshAt = Math.min(refreshAt, Date.now())
+    },
+    health() {
+      const now = Date.now()
+      const state = !loaded ? 'empty' : !mayServe(now) ? 'expired' : failures > 0 ? 'stale' : 'fresh'
+      return {
+        state,
+        ageSeconds: loaded && Math.round((now - loaded.at) / 1000),
+        nextRefreshSeconds: refreshAt ? Math.max(0, Math.round((refreshAt - now) / 1000)) : undefined,
+        failures,
+        lastError: lastError && describe(lastError),
+      }
+    },
+    close() {
+      closed = true
+      clearTimeout(timer)
+    },
+  }
+}
+
+/** The source's own `Retry-After`, within reason; 1 is only the default of an outage that names none. */
+function asked(error: UnavailableError): number {
+  return error.retryAfterSeconds > 1 ? Math.min(error.retryAfterSeconds, 300) : 0
+}
+
+function describe(error: UnavailableError): string {
+  return error.cause instanceof Error ? `${error.reason}: ${error.cause.message}` : error.reason
+}

@@ -1,0 +1,87 @@
+/**
+ * The authorization servers this API trusts, each with metadata and keys of its own.
+ *
+ * @see RFC 9068 §4, RFC 8725 §3.8: a key is good for the issuer that publishes it, and for no other
+ */
+import { UnavailableError } from '../errors.js'
+import type { SendRequest } from '../io/http.js'
+import type { RefreshedValue, RefreshedValueHealth } from '../io/refreshed-value.js'
+import { createDiscovery, type IssuerMetadata, type MetadataSettings } from './discovery.js'
+import type { KeySet } from './key-set.js'
+import { createFixedKeys, createJwks, type JwksSettings, type KeySource } from './jwks.js'
+
+export interface IssuerSettings {
+  /** Compared code point by code point with `iss` and with the metadata's `issuer`. */
+  readonly issuer: string
+  /** Further values of `iss` under which this server issues with the same keys. */
+  readonly aliases: readonly string[]
+  readonly metadata: MetadataSettings
+  /** `uri`: instead of the discovered one. `keys`: nothing is fetched. */
+  readonly jwks: JwksSettings & { readonly uri: string | undefined; readonly keys: KeySet | undefined }
+  readonly allowInsecureHttp: boolean
+}
+
+export interface TrustedIssuer<S extends IssuerSettings> {
+  readonly settings: S
+  readonly keys: KeySource
+  /** The metadata; rejects with the outage. Fetched only if something needs it. */
+  metadata(): IssuerMetadata | Promise<IssuerMetadata>
+  metadataHealth(): RefreshedValueHealth
+  close(): void
+}
+
+export interface TrustedIssuers<S extends IssuerSettings> {
+  /** The issuer that goes by this name, exactly. */
+  find(iss: string): TrustedIssuer<S> | undefined
+  readonly all: readonly TrustedIssuer<S>[]
+}
+
+/** Names are compared exactly: a trailing slash, another case or a default port is another issuer. */
+export function createTrustedIssuers<S extends IssuerSettings>(
+  settings: readonly S[],
+  send: SendRequest,
+): TrustedIssuers<S> {
+  const byName = new Map<string, TrustedIssuer<S>>()
+  const all = settings.map((one) => createTrustedIssuer(one, send))
+  for (const issuer of all) {
+    for (const name of [issuer.settings.issuer, ...issuer.settings.aliases]) byName.set(name, issuer)
+  }
+  return { find: (iss) => byName.get(iss), all }
+}
+
+function createTrustedIssuer<S extends IssuerSettings>(settings: S, send: SendRequest): TrustedIssuer<S> {
+  const discovery = createDiscovery({ ...settings, send })
+  const keys = createKeys(settings, discovery, send)
+  return {
+    settings,
+    keys,
+    metadata: () => discovery.get(),
+    metadataHealth: () => discovery.health(),
+    close() {
+      discovery.close()
+      keys.close()
+    },
+  }
+}
+
+function createKeys(
+  settings: IssuerSettings,
+  discovery: RefreshedValue<IssuerMetadata>,
+  send: SendRequest,
+): KeySource {
+  const { issuer, jwks } = settings
+  if (jwks.keys) return createFixedKeys(issuer, jwks.keys)
+  return createJwks({
+    issuer,
+    jwks,
+    send,
+    jwksUri: () => jwks.uri ?? discoverJwksUri(issuer, discovery),
+    onFailure: () => discovery.expire(),
+  })
+}
+
+async function discoverJwksUri(issuer: string, discovery: RefreshedValue<IssuerMetadata>): Promise<string> {
+  const { jwksUri } = await discovery.get()
+  if (jwksUri !== undefined) return jwksUri
+  throw new UnavailableError('metadata_unusable', { issuer, name: 'jwks_uri', expected: 'an https: address' })
+}

@@ -1,0 +1,142 @@
+/** The options that each issuer may have of its own. */
+import { ConfigurationError } from '../errors.js'
+import { PROFILES, type Profile, type ProfileName } from '../issuer/profiles.js'
+import type { TokenIssuerSettings } from '../token/token-issuer.js'
+import { resolveIntrospection, type IntrospectionOptions } from './introspection-options.js'
+import { resolveJwks, resolveMetadata, type JwksOptions, type MetadataOptions } from './jwks-options.js'
+import { resolveJwt, type JwtOptions } from './jwt-options.js'
+import {
+  address,
+  assertOption,
+  assertOptions,
+  either,
+  flag,
+  listOf,
+  oneOf,
+  rule,
+  section,
+  text,
+  type Rules,
+} from './rules.js'
+
+/** What may stand at the top, for all issuers, or in an entry of `issuers`. */
+export interface SharedIssuerOptions {
+  /** Accepted `aud` values, compared exactly. Default: `resource`. */
+  readonly audience?: string | readonly string[]
+  /** The authorization server's dialect. Default `'rfc9068'`, which is strict. */
+  readonly profile?: ProfileName | Partial<Profile>
+  /** False: JWTs are introspected too. */
+  readonly jwt?: false | JwtOptions
+  readonly jwks?: JwksOptions
+  readonly metadata?: MetadataOptions
+  /** Needed for opaque tokens only. False in an entry of `issuers`: none for this one. Default: off. */
+  readonly introspection?: false | IntrospectionOptions
+  /** Allows `http:` beyond the loopback interface. Default false. Danger: tokens and keys travel readable and forgeable. */
+  readonly allowInsecureHttp?: boolean
+}
+
+/** One of several issuers. */
+export interface IssuerOptions extends SharedIssuerOptions {
+  readonly issuer: string
+  /** Further values of `iss` under which this issuer issues with the same keys. */
+  readonly aliases?: readonly string[]
+}
+
+const PROFILE_NAMES = Object.keys(PROFILES)
+const list = listOf(text)
+const anyText = rule('a string', `''`, (value) => typeof value === 'string')
+
+/** Rules for what may stand at the top and in an entry; the sections have rules of their own. */
+export const SHARED_RULES: Rules = {
+  issuer: text,
+  audience: either(text, list),
+  profile: either(oneOf(PROFILE_NAMES), section),
+  jwt: either(oneOf([false]), section),
+  jwks: section,
+  metadata: section,
+  introspection: either(oneOf([false]), section),
+  allowInsecureHttp: flag,
+}
+
+const ENTRY_RULES: Rules = { ...SHARED_RULES, aliases: list }
+
+const PROFILE_RULES: Rules = {
+  types: listOf(anyText),
+  requiredClaims: rule(
+    'a list of claim names',
+    `['iss', 'exp']`,
+    (value) => Array.isArray(value) && value.every(text.accepts),
+  ),
+  audienceClaim: text,
+  scopeClaims: list,
+  clientIdClaims: list,
+  subjectClaims: list,
+  tokenUse: section,
+}
+
+/**
+ * Joins what an entry says with what stands at the top for all.
+ *
+ * @param path where the entry stands; empty where the only issuer stands at the top
+ * @throws ConfigurationError
+ */
+export function resolveIssuer(
+  entry: IssuerOptions,
+  shared: SharedIssuerOptions & { readonly resource: string },
+  path: string,
+): TokenIssuerSettings {
+  if (path !== '') assertOptions(entry, path, ENTRY_RULES)
+  const at = (name: keyof SharedIssuerOptions) =>
+    path !== '' && entry[name] !== undefined ? `${path}.${name}` : name
+  const allowInsecureHttp = entry.allowInsecureHttp ?? shared.allowInsecureHttp ?? false
+  assertOption(entry.issuer, path === '' ? 'issuer' : `${path}.issuer`, issuerAddress(allowInsecureHttp))
+  const introspection = entry.introspection ?? shared.introspection
+  const jwt = resolveJwt(merge(shared.jwt, entry.jwt), at('jwt'))
+  if (jwt === false && !introspection) throw nothingAccepted(at('jwt'))
+  return {
+    issuer: entry.issuer,
+    aliases: entry.aliases ?? [],
+    audience: [entry.audience ?? shared.audience ?? shared.resource].flat(),
+    profile: resolveProfile(entry.profile ?? shared.profile ?? 'rfc9068', at('profile')),
+    jwt,
+    jwks: resolveJwks({ ...shared.jwks, ...entry.jwks }, at('jwks'), allowInsecureHttp),
+    metadata: resolveMetadata({ ...shared.metadata, ...entry.metadata }, at('metadata'), allowInsecureHttp),
+    introspection: introspection
+      ? resolveIntrospection(introspection, at('introspection'), allowInsecureHttp)
+      : undefined,
+    allowInsecureHttp,
+  }
+}
+
+function merge(
+  shared: SharedIssuerOptions['jwt'],
+  own: SharedIssuerOptions['jwt'],
+): SharedIssuerOptions['jwt'] {
+  return own === false || own === undefined || !shared ? (own ?? shared) : { ...shared, ...own }
+}
+
+/** RFC 8414 §2: an https URL without query or fragment. */
+function issuerAddress(allowInsecureHttp: boolean) {
+  const base = address(allowInsecureHttp)
+  return rule(
+    `${base.wants}, without query and fragment`,
+    `'https://login.example.com'`,
+    (value) => base.accepts(value) && !/[?#]/.test(String(value)),
+  )
+}
+
+function resolveProfile(given: ProfileName | Partial<Profile>, path: string): Profile {
+  if (typeof given === 'string') return PROFILES[given]
+  assertOptions(given, path, PROFILE_RULES)
+  if (given.tokenUse) assertOptions(given.tokenUse, `${path}.tokenUse`, { claim: text, value: text })
+  const profile = { ...PROFILES.rfc9068, ...given }
+  return { ...profile, types: profile.types.map((type) => type.toLowerCase().replace(/^application\//, '')) }
+}
+
+function nothingAccepted(path: string): ConfigurationError {
+  return new ConfigurationError(
+    path,
+    `resourceServer: ${path} is false and there is no introspection: no token could ever be accepted. ` +
+      `Write introspection: { clientId, clientSecret }, or leave jwt out`,
+  )
+}

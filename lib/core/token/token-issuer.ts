@@ -1,0 +1,86 @@
+/** One trusted issuer, with what judges its tokens and what is remembered of them. */
+import { UnavailableError } from '../errors.js'
+import { createCache, type Cache } from '../io/cache.js'
+import type { SendRequest } from '../io/http.js'
+import type { Profile } from '../issuer/profiles.js'
+import type { IssuerSettings, TrustedIssuer } from '../issuer/trusted-issuers.js'
+import { createDecryption } from './decryption.js'
+import type { IntrospectionEndpoint } from './introspection-call.js'
+import { createIntrospection, type Introspection, type IntrospectionSettings } from './introspection.js'
+import type { DecodedJwt } from './jwt-format.js'
+import { createJwtValidation, type JwtSettings, type VerifiedJwt } from './jwt.js'
+
+/** How tokens of one issuer are judged. */
+export interface TokenIssuerSettings extends IssuerSettings {
+  readonly audience: readonly string[]
+  readonly profile: Profile
+  /** False: JWTs of this issuer are introspected like opaque tokens. */
+  readonly jwt: JwtSettings | false
+  readonly introspection: IntrospectionSettings | undefined
+}
+
+export interface TokenIssuer {
+  readonly trusted: TrustedIssuer<TokenIssuerSettings>
+  /** The issuer identifier. */
+  readonly name: string
+  /** JWTs found good, by the digest of the token. */
+  readonly verified: Cache<VerifiedJwt>
+  /** Undefined where JWTs are not verified here. */
+  readonly validateJwt: ((jwt: DecodedJwt) => Promise<VerifiedJwt>) | undefined
+  /** Undefined where tokens come unencrypted. */
+  readonly decrypt: ((token: string) => Promise<DecodedJwt>) | undefined
+  /** Undefined where opaque tokens are not accepted. */
+  readonly introspection: Introspection | undefined
+}
+
+export function createTokenIssuer(
+  trusted: TrustedIssuer<TokenIssuerSettings>,
+  send: SendRequest,
+): TokenIssuer {
+  const { settings, keys } = trusted
+  const { jwt } = settings
+  return {
+    trusted,
+    name: settings.issuer,
+    verified: createCache<VerifiedJwt>(jwt === false ? 0 : jwt.cacheMaxEntries),
+    validateJwt: jwt === false ? undefined : createJwtValidation({ ...settings, jwt, keys }),
+    decrypt:
+      jwt !== false && jwt.decryptionKeys.length > 0 ? createDecryption(jwt.decryptionKeys) : undefined,
+    introspection: settings.introspection && createIssuerIntrospection(trusted, settings.introspection, send),
+  }
+}
+
+function createIssuerIntrospection(
+  trusted: TrustedIssuer<TokenIssuerSettings>,
+  introspection: IntrospectionSettings,
+  send: SendRequest,
+): Introspection {
+  const { issuer, aliases, audience, profile, jwt } = trusted.settings
+  return createIntrospection({
+    issuer,
+    issuerNames: [issuer, ...aliases],
+    audience,
+    profile,
+    allowMissingAudience: introspection.allowMissingAudience,
+    clockToleranceSeconds: jwt === false ? DEFAULT_CLOCK_TOLERANCE_SECONDS : jwt.clockToleranceSeconds,
+    settings: introspection,
+    discoverEndpoint: endpointOf(trusted, introspection),
+    send,
+  })
+}
+
+const DEFAULT_CLOCK_TOLERANCE_SECONDS = 30
+
+/** The endpoint that was given, or the one that the metadata names. */
+function endpointOf(
+  trusted: TrustedIssuer<TokenIssuerSettings>,
+  { endpoint }: IntrospectionSettings,
+): () => IntrospectionEndpoint | Promise<IntrospectionEndpoint> {
+  if (endpoint !== undefined) return () => ({ url: endpoint, authMethods: undefined })
+
+  return async function discoverEndpoint() {
+    const { introspectionEndpoint: url, introspectionAuthMethods: authMethods } = await trusted.metadata()
+    if (url !== undefined) return { url, authMethods }
+    throw new UnavailableError('introspection_endpoint_unknown', { issuer: trusted.settings.issuer })
+  }
+}

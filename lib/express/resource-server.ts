@@ -1,0 +1,136 @@
+/** The middleware: one access token a request, accepted as `req.auth` or refused with a challenge. */
+import type { ServerResponse } from 'node:http'
+import type { AccessToken } from '../core/access-token.js'
+import { createAuthenticator, type Authenticator, type IssuerHealth } from '../core/authenticate.js'
+import { MissingTokenError, OAuthError, UnavailableError } from '../core/errors.js'
+import { createReport } from '../core/events.js'
+import { createHints } from '../core/hints.js'
+import { resolveOptions, type ResolvedOptions, type ResourceServerOptions } from '../core/options/options.js'
+import type { TokenRequest } from '../core/token/extraction.js'
+import { answerError } from './answer.js'
+import {
+  concealFormToken,
+  concealQueryToken,
+  RESOURCE_SERVER,
+  type ExpressRequest,
+  type Handler,
+  type Next,
+  type RequestContext,
+} from './request.js'
+
+/** A snapshot for health checks. A resource server that cannot reach its issuers still serves what it knows. */
+export interface ResourceServerHealth {
+  readonly resource: string
+  readonly issuers: readonly IssuerHealth[]
+}
+
+export interface ResourceServer extends Handler {
+  /**
+   * Discovers the issuers and loads their keys ahead of traffic. Optional: the first request does it else.
+   * @throws UnavailableError naming the first issuer that cannot be reached; it may be called again
+   */
+  ready(): Promise<void>
+  /**
+   * The same decision without Express, for WebSocket upgrades and workers. Form tokens are read from `body`.
+   * A request without a token is refused here whatever `allowAnonymous` says.
+   * @throws OAuthError if the request is refused @throws UnavailableError if it could not be decided
+   */
+  authenticate(request: TokenRequest): Promise<AccessToken>
+  health(): ResourceServerHealth
+  /** Stops refreshing and closes connections. */
+  close(): Promise<void>
+}
+
+/**
+ * Makes the Express middleware that accepts OAuth 2.0 access tokens, self-contained (RFC 9068) or opaque
+ * (RFC 7662), and puts them on the request as `req.auth`.
+ *
+ * Refuses with 400, 401 and 403 as RFC 6750 §3 says; answers 503 with `Retry-After` when the token cannot be
+ * checked. Not checked here: what the token permits, which is the guards' part (`requireScopes` …); and tokens
+ * bound to a key (`cnf`), which are refused as long as their binding cannot be checked.
+ *
+ * @param options see {@link ResourceServerOptions}
+ * @throws ConfigurationError (a TypeError) if an option is wrong, with its path, rule, value and remedy
+ * @see RFC 6750, RFC 9068 §4, RFC 7662 §2
+ * @example
+ * app.use(resourceServer({
+ *   resource: 'https://api.example.com',
+ *   issuer: 'https://login.example.com',
+ *   introspection: { clientId: 'orders-api', clientSecret: process.env.CLIENT_SECRET },
+ * }))
+ */
+export function resourceServer(options: ResourceServerOptions): ResourceServer {
+  const resolved = resolveOptions(options)
+  const authenticator = createAuthenticator(resolved)
+  const report = createReport(resolved.onRefusal)
+  const handler = createHandler(resolved, authenticator, report)
+
+  return Object.assign(handler, {
+    ready: () => authenticator.ready(),
+    async authenticate(request: TokenRequest) {
+      try {
+        return await authenticator.authenticate(request)
+      } catch (error) {
+        if (isAnswer(error)) report(error)
+        throw error
+      }
+    },
+    health: () => ({ resource: resolved.resource, issuers: authenticator.health() }),
+    close: () => authenticator.close(),
+  })
+}
+
+function createHandler(
+  { resource: realm, errors, extraction, allowAnonymous }: ResolvedOptions,
+  authenticator: Authenticator,
+  report: ReturnType<typeof createReport>,
+): Handler {
+  const hint = createHints((message, code) =>
+    process.emitWarning(message, { type: 'ResourceServerWarning', code }),
+  )
+  const context: RequestContext = {
+    answer(error, request, response, next) {
+      const event = report(error)
+      if (request.app?.get('env') !== 'production') hint(event)
+      answerError(error, response, next, { realm, errors })
+    },
+  }
+
+  function conceal(request: ExpressRequest, response: ServerResponse): void {
+    if (extraction.query) concealQueryToken(request, response)
+    if (extraction.form) concealFormToken(request)
+  }
+
+  function refuse(error: unknown, request: ExpressRequest, response: ServerResponse, next: Next): void {
+    if (allowAnonymous && error instanceof MissingTokenError) return next()
+    if (isAnswer(error)) return context.answer(error, request, response, next)
+    next(error)
+  }
+
+  return function resourceServer(request, response, next) {
+    request[RESOURCE_SERVER] = context
+    let outcome
+    try {
+      outcome = authenticator.authenticate(request)
+    } catch (error) {
+      conceal(request, response)
+      return refuse(error, request, response, next)
+    }
+    conceal(request, response)
+    // what is known is answered in the same turn; only a question to somebody else makes the request wait
+    if (!(outcome instanceof Promise)) return accept(outcome, request, next)
+    outcome.then(
+      (accessToken) => accept(accessToken, request, next),
+      (error: unknown) => refuse(error, request, response, next),
+    )
+  }
+}
+
+function accept(accessToken: AccessToken, request: ExpressRequest, next: Next): void {
+  request.auth = accessToken
+  next()
+}
+
+function isAnswer(error: unknown): error is OAuthError | UnavailableError {
+  return error instanceof OAuthError || error instanceof UnavailableError
+}

@@ -1,0 +1,36 @@
+/** The public names, nothing else. */
+export { resourceServer, type ResourceServer, type ResourceServerHealth } from './express/resource-server.js'
+export { requireAnyScope, requireClaim, requireScopes } from './express/guards.js'
+export type { ExpressRequest, Handler, Next } from './express/request.js'
+export type { AccessToken, TokenFormat, TokenSource } from './core/access-token.js'
+export type { IssuerHealth } from './core/authenticate.js'
+export type { ClaimExpectation } from './core/authorization/claims.js'
+export {
+  ConfigurationError,
+  InsufficientScopeError,
+  InvalidRequestError,
+  InvalidTokenError,
+  MissingTokenError,
+  OAuthError,
+  UnavailableError,
+  type Evidence,
+  type OAuthErrorCode,
+  type OutageReason,
+  type RefusalReason,
+} from './core/errors.js'
+export {
+  OUTAGE_CHANNEL,
+  REFUSAL_CHANNEL,
+  type OnRefusal,
+  type OutageEvent,
+  type RefusalEvent,
+  type ResourceServerEvent,
+} from './core/events.js'
+export type { Profile, ProfileName } from './core/issuer/profiles.js'
+export type { IntrospectionOptions } from './core/options/introspection-options.js'
+export type { IssuerOptions, SharedIssuerOptions } from './core/options/issuer-options.js'
+export type { JwksOptions, MetadataOptions } from './core/options/jwks-options.js'
+export type { JwtOptions } from './core/options/jwt-options.js'
+export type { ResourceServerOptions } from './core/options/options.js'
+export type { TokenLocation, TokenRequest } from './core/token/extraction.js'
+export type { RouteOpaque } from './core/token/opaque.js'
