@@ -13,7 +13,7 @@ import type { Profile } from '../issuer/profiles.js'
 import type { DecryptionKey } from './decryption.js'
 import { firstString, memberOf, toAudience, toScopes, toSeconds } from './claims.js'
 import type { DecodedJwt, JsonObject } from './jwt-format.js'
-import { verifySignature } from './signature.js'
+import type { VerifySignature } from './signature.js'
 
 /** How tokens of one issuer are verified. */
 export interface JwtSettings {
@@ -34,6 +34,7 @@ export interface JwtIssuer {
   readonly profile: Profile
   readonly jwt: JwtSettings
   readonly keys: KeySource
+  readonly verifySignature: VerifySignature
 }
 
 /** A verified token: facts that hold until a moment, and the key by which they do. */
@@ -167,7 +168,7 @@ function validateTimes(claims: JsonObject, { issuer, jwt }: JwtIssuer): void {
 async function validateSignature(
   jwt: DecodedJwt,
   hint: KeyHint,
-  { issuer, keys }: JwtIssuer,
+  { issuer, keys, verifySignature }: JwtIssuer,
   secretKey: KeyObject | undefined,
 ): Promise<VerificationKey | undefined> {
   if (secretKey) {
@@ -176,21 +177,20 @@ async function validateSignature(
   }
   const candidates = await keys.find(hint)
   const key =
-    (await findVerifying(jwt, hint.alg, candidates)) ??
-    (await findVerifying(jwt, hint.alg, await keys.findReplacement(hint, candidates)))
+    (await findVerifying(candidates)) ?? (await findVerifying(await keys.findReplacement(hint, candidates)))
   if (key) return key
   throw invalidToken(candidates.length > 0 ? 'invalid_signature' : 'unknown_key', {
     issuer,
     name: 'kid',
     found: hint.kid,
   })
-}
 
-async function findVerifying(jwt: DecodedJwt, alg: string, candidates: readonly VerificationKey[]) {
-  for (const key of candidates) {
-    if (await verifySignature(jwt, alg, key.publicKey)) return key
+  async function findVerifying(tried: readonly VerificationKey[]) {
+    for (const key of tried) {
+      if (await verifySignature(jwt, hint.alg, key.publicKey)) return key
+    }
+    return undefined
   }
-  return undefined
 }
 
 function toVerifiedJwt(

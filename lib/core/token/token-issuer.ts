@@ -9,6 +9,7 @@ import type { IntrospectionEndpoint } from './introspection-call.js'
 import { createIntrospection, type Introspection, type IntrospectionSettings } from './introspection.js'
 import type { DecodedJwt } from './jwt-format.js'
 import { createJwtValidation, type JwtSettings, type VerifiedJwt } from './jwt.js'
+import type { VerifySignature } from './signature.js'
 
 /** How tokens of one issuer are judged. */
 export interface TokenIssuerSettings extends IssuerSettings {
@@ -35,7 +36,7 @@ export interface TokenIssuer {
 
 export function createTokenIssuer(
   trusted: TrustedIssuer<TokenIssuerSettings>,
-  send: SendRequest,
+  { send, verifySignature }: { readonly send: SendRequest; readonly verifySignature: VerifySignature },
 ): TokenIssuer {
   const { settings, keys } = trusted
   const { jwt } = settings
@@ -43,7 +44,7 @@ export function createTokenIssuer(
     trusted,
     name: settings.issuer,
     verified: createCache<VerifiedJwt>(jwt === false ? 0 : jwt.cacheMaxEntries),
-    validateJwt: jwt === false ? undefined : createJwtValidation({ ...settings, jwt, keys }),
+    validateJwt: jwt === false ? undefined : createJwtValidation({ ...settings, jwt, keys, verifySignature }),
     decrypt:
       jwt !== false && jwt.decryptionKeys.length > 0 ? createDecryption(jwt.decryptionKeys) : undefined,
     introspection: settings.introspection && createIssuerIntrospection(trusted, settings.introspection, send),

@@ -13,6 +13,7 @@ import type { TokenRequest } from './extraction.js'
 import { decodeJwt, recognizeJwt, type DecodedJwt } from './jwt-format.js'
 import type { VerifiedJwt } from './jwt.js'
 import { createOpaqueValidation, type RouteOpaque } from './opaque.js'
+import { createSignatureVerification } from './signature.js'
 import { createTokenIssuer, type TokenIssuer, type TokenIssuerSettings } from './token-issuer.js'
 
 export interface TokenValidationOptions {
@@ -31,7 +32,8 @@ export interface TokenValidation {
 }
 
 export function createTokenValidation(options: TokenValidationOptions): TokenValidation {
-  const issuers = options.issuers.all.map((trusted) => createTokenIssuer(trusted, options.send))
+  const shared = { send: options.send, verifySignature: createSignatureVerification() }
+  const issuers = options.issuers.all.map((trusted) => createTokenIssuer(trusted, shared))
   const acceptsJwt = issuers.some((issuer) => issuer.validateJwt)
   const introspectOpaque = createOpaqueValidation(issuers, options.routeOpaque)
   const share = createSingleFlight<AccessToken>()
