@@ -27,7 +27,7 @@ export function createBatch<T>(): (job: () => T) => Promise<T> {
         try {
           resolve(job())
         } catch (error) {
-          reject(error as Error)
+          reject(error)
         }
       })
       if (isScheduled) return
