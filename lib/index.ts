@@ -1,5 +1,6 @@
 /** The public names, nothing else. */
 export { resourceServer, type ResourceServer, type ResourceServerHealth } from './express/resource-server.js'
+export type { Guard, Requirement } from './express/guard.js'
 export { requireAnyScope, requireClaim, requireScopes } from './express/guards.js'
 export type { ExpressRequest, Handler, Next } from './express/request.js'
 export type { AccessToken, TokenFormat, TokenSource } from './core/access-token.js'

@@ -3,12 +3,11 @@
  *
  * @see RFC 6750 §3.1: 403 `insufficient_scope` with the scopes that would do
  */
-import type { AccessToken } from '../core/access-token.js'
 import { validateClaim, type ClaimExpectation } from '../core/authorization/claims.js'
 import { validateAllScopes, validateAnyScope } from '../core/authorization/scopes.js'
 import { isScopeToken } from '../core/challenge.js'
-import { ConfigurationError, MissingTokenError, OAuthError, refuse } from '../core/errors.js'
-import { RESOURCE_SERVER, type Handler } from './request.js'
+import { ConfigurationError } from '../core/errors.js'
+import { createGuard, type Guard } from './guard.js'
 
 /**
  * Lets requests pass whose token has *all* of these scopes.
@@ -17,9 +16,10 @@ import { RESOURCE_SERVER, type Handler } from './request.js'
  * @throws ConfigurationError while building, if there is none or one cannot be a scope
  * @example app.get('/orders', requireScopes('orders:read'), listOrders)
  */
-export function requireScopes(...scopes: string[]): Handler {
+export function requireScopes(...scopes: string[]): Guard {
   assertScopes('requireScopes', scopes)
-  return createGuard('requireScopes', scopes, (accessToken) => validateAllScopes(accessToken, scopes))
+  const requirement = { name: 'requireScopes', summary: `all of: ${scopes.join(' ')}`, scopes }
+  return createGuard([requirement], ({ accessToken }) => validateAllScopes(accessToken, scopes))
 }
 
 /**
@@ -28,9 +28,10 @@ export function requireScopes(...scopes: string[]): Handler {
  * @param scopes at least one; each a scope-token of RFC 6749 §3.3
  * @throws ConfigurationError while building, if there is none or one cannot be a scope
  */
-export function requireAnyScope(...scopes: string[]): Handler {
+export function requireAnyScope(...scopes: string[]): Guard {
   assertScopes('requireAnyScope', scopes)
-  return createGuard('requireAnyScope', scopes, (accessToken) => validateAnyScope(accessToken, scopes))
+  const requirement = { name: 'requireAnyScope', summary: `any of: ${scopes.join(' ')}`, scopes }
+  return createGuard([requirement], ({ accessToken }) => validateAnyScope(accessToken, scopes))
 }
 
 /**
@@ -40,7 +41,7 @@ export function requireAnyScope(...scopes: string[]): Handler {
  * @param expected a predicate must be synchronous; it is asked about an absent claim too, as undefined
  * @throws ConfigurationError while building, if the name is empty or nothing is expected
  */
-export function requireClaim(name: string, expected: ClaimExpectation): Handler {
+export function requireClaim(name: string, expected: ClaimExpectation): Guard {
   const isExpectation = ['string', 'number', 'boolean', 'function'].includes(typeof expected)
   if (typeof name !== 'string' || name === '' || !isExpectation) {
     throw new ConfigurationError(
@@ -49,37 +50,9 @@ export function requireClaim(name: string, expected: ClaimExpectation): Handler 
         `Write requireClaim('tenant', 'acme')`,
     )
   }
-  return createGuard('requireClaim', [], (accessToken) => validateClaim(accessToken, name, expected))
-}
-
-/**
- * @param scopes named to a client that came without a token
- * @param validate throws the refusal
- */
-function createGuard(
-  name: string,
-  scopes: readonly string[],
-  validate: (accessToken: AccessToken) => void,
-): Handler {
-  return function guard(request, response, next) {
-    const context = request[RESOURCE_SERVER]
-    if (!context) return next(misplaced(name))
-    try {
-      if (!request.auth) throw refuse(() => new MissingTokenError(scopes))
-      validate(request.auth)
-    } catch (error) {
-      if (!(error instanceof OAuthError)) return next(error)
-      return context.answer(error, request, response, next)
-    }
-    next()
-  }
-}
-
-function misplaced(name: string): ConfigurationError {
-  return new ConfigurationError(
-    name,
-    `${name}: no resourceServer() ran before this guard, so there is no access token to look at. ` +
-      `Write app.use(resourceServer({ … })) before the route`,
+  const summary = `claim ${name}${typeof expected === 'function' ? '' : `: ${expected}`}`
+  return createGuard([{ name: 'requireClaim', summary, scopes: [] }], ({ accessToken }) =>
+    validateClaim(accessToken, name, expected),
   )
 }
 
