@@ -13,6 +13,8 @@ export interface ChallengeParameters {
   readonly error_description?: string | undefined
   /** Scopes that would satisfy the request. */
   readonly scope?: readonly string[] | undefined
+  /** Parameters of other specifications, such as `acr_values` and `max_age` (RFC 9470 §3). */
+  readonly further?: Readonly<Record<string, string>> | undefined
 }
 
 /** RFC 6749 §3.3: scope-token. */
@@ -32,12 +34,13 @@ export function isScopeToken(value: string): boolean {
  * that are not allowed become spaces, scopes that are not scope-tokens are left out.
  */
 export function formatChallenge(scheme: 'Bearer', parameters: ChallengeParameters): string {
-  const { realm, error, error_description: description, scope } = parameters
+  const { realm, error, error_description: description, scope, further = {} } = parameters
   const scopes = scope?.filter(isScopeToken) ?? []
   const parts = [`realm="${quote(realm)}"`]
   if (error !== undefined) parts.push(`error="${descriptive(error)}"`)
   if (description !== undefined) parts.push(`error_description="${descriptive(description)}"`)
   if (scopes.length > 0) parts.push(`scope="${scopes.join(' ')}"`)
+  for (const [name, value] of Object.entries(further)) parts.push(`${name}="${quote(value)}"`)
   return `${scheme} ${parts.join(', ')}`
 }
 

@@ -21,8 +21,9 @@ export type OutageReason =
   | 'introspection_overloaded'
   | 'closed'
 
-/** The error codes of RFC 6750 §3.1. */
-export type OAuthErrorCode = 'invalid_request' | 'invalid_token' | 'insufficient_scope'
+/** The error codes of RFC 6750 §3.1 and RFC 9470 §3. */
+export type OAuthErrorCode =
+  'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_user_authentication'
 
 /** What the operator may see: what was asked for and what was found. Never a token, never a secret. */
 export interface Evidence {
@@ -73,6 +74,8 @@ const DESCRIPTIONS = {
   sender_constraint_unsupported: 'The access token is bound to a key, which this API cannot check',
   insufficient_scope: 'The access token lacks a scope that this request needs',
   claim_mismatch: 'The access token does not permit this request',
+  authorization_details_mismatch: 'The access token does not permit this request',
+  insufficient_user_authentication: 'The request needs another or a more recent authentication of the user',
 } as const satisfies Record<string, string>
 
 /** Options that cannot work. Thrown while building, so that the process fails at start and not at night. */
@@ -103,11 +106,14 @@ export class OAuthError extends Error {
   readonly evidence: Evidence
   /** The scopes that would satisfy this request, for the challenge. */
   readonly scope: readonly string[]
+  /** Further parameters of the challenge, such as `acr_values`. */
+  readonly parameters: Readonly<Record<string, string>>
 
   constructor(
     refusal: { status: 400 | 401 | 403; code?: OAuthErrorCode; reason: RefusalReason },
     evidence: Evidence = {},
     scope: readonly string[] = [],
+    parameters: Readonly<Record<string, string>> = {},
   ) {
     super(DESCRIPTIONS[refusal.reason])
     this.status = this.statusCode = refusal.status
@@ -115,6 +121,7 @@ export class OAuthError extends Error {
     this.reason = refusal.reason
     this.evidence = evidence
     this.scope = scope
+    this.parameters = parameters
   }
 }
 
@@ -147,6 +154,15 @@ export class InsufficientScopeError extends OAuthError {
   override readonly name = 'InsufficientScopeError'
   constructor(reason: RefusalReason, evidence?: Evidence, scope?: readonly string[]) {
     super({ status: 403, code: 'insufficient_scope', reason }, evidence, scope)
+  }
+}
+
+/** 401 `insufficient_user_authentication`: a good token, but the user must authenticate anew (RFC 9470 §3). */
+export class InsufficientUserAuthenticationError extends OAuthError {
+  override readonly name = 'InsufficientUserAuthenticationError'
+  constructor(evidence: Evidence, parameters: Readonly<Record<string, string>>, scope?: readonly string[]) {
+    const code = 'insufficient_user_authentication'
+    super({ status: 401, code, reason: code }, evidence, scope, parameters)
   }
 }
 

@@ -38,7 +38,7 @@ export function answerError(
 function challengeFor(error: OAuthError, realm: string): string {
   // without credentials there is nothing to say about them (RFC 6750 §3.1)
   const described = error.code === undefined ? {} : { error: error.code, error_description: error.message }
-  return formatChallenge('Bearer', { realm, ...described, scope: error.scope })
+  return formatChallenge('Bearer', { realm, ...described, scope: error.scope, further: error.parameters })
 }
 
 /** A challenge set before ours, of another scheme, is kept. */

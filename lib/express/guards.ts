@@ -4,7 +4,7 @@
  * @see RFC 6750 §3.1: 403 `insufficient_scope` with the scopes that would do
  */
 import { validateClaim, type ClaimExpectation } from '../core/authorization/claims.js'
-import { validateAllScopes, validateAnyScope } from '../core/authorization/scopes.js'
+import { scopesIn, validateScopes, type ScopeExpression } from '../core/authorization/scopes.js'
 import { isScopeToken } from '../core/challenge.js'
 import { ConfigurationError } from '../core/errors.js'
 import { createGuard, type Guard } from './guard.js'
@@ -12,26 +12,36 @@ import { createGuard, type Guard } from './guard.js'
 /**
  * Lets requests pass whose token has *all* of these scopes.
  *
- * @param scopes at least one; each a scope-token of RFC 6749 §3.3, compared whole and case-sensitively
+ * @param scopes at least one; each a scope-token of RFC 6749 §3.3, compared whole and case-sensitively, or
+ * an expression made by {@link anyOf} and {@link allOf}
  * @throws ConfigurationError while building, if there is none or one cannot be a scope
  * @example app.get('/orders', requireScopes('orders:read'), listOrders)
+ * @example app.get('/reports', requireScopes(anyOf('admin', allOf('reports', 'orders:read'))), listReports)
  */
-export function requireScopes(...scopes: string[]): Guard {
-  assertScopes('requireScopes', scopes)
-  const requirement = { name: 'requireScopes', summary: `all of: ${scopes.join(' ')}`, scopes }
-  return createGuard([requirement], ({ accessToken }) => validateAllScopes(accessToken, scopes))
+export function requireScopes(...scopes: ScopeExpression[]): Guard {
+  return createScopeGuard('requireScopes', scopes, { allOf: scopes })
 }
 
 /**
  * Lets requests pass whose token has *at least one* of these scopes. The challenge names all of them.
  *
- * @param scopes at least one; each a scope-token of RFC 6749 §3.3
+ * @param scopes at least one; as in {@link requireScopes}
  * @throws ConfigurationError while building, if there is none or one cannot be a scope
  */
-export function requireAnyScope(...scopes: string[]): Guard {
-  assertScopes('requireAnyScope', scopes)
-  const requirement = { name: 'requireAnyScope', summary: `any of: ${scopes.join(' ')}`, scopes }
-  return createGuard([requirement], ({ accessToken }) => validateAnyScope(accessToken, scopes))
+export function requireAnyScope(...scopes: ScopeExpression[]): Guard {
+  return createScopeGuard('requireAnyScope', scopes, { anyOf: scopes })
+}
+
+/** An expression for {@link requireScopes}: at least one of these. */
+export function anyOf(...scopes: ScopeExpression[]): ScopeExpression {
+  assertScopes('anyOf', scopes)
+  return { anyOf: scopes }
+}
+
+/** An expression for {@link requireScopes}: all of these. */
+export function allOf(...scopes: ScopeExpression[]): ScopeExpression {
+  assertScopes('allOf', scopes)
+  return { allOf: scopes }
 }
 
 /**
@@ -56,8 +66,27 @@ export function requireClaim(name: string, expected: ClaimExpectation): Guard {
   )
 }
 
+function createScopeGuard(
+  name: string,
+  scopes: readonly ScopeExpression[],
+  expression: ScopeExpression,
+): Guard {
+  assertScopes(name, scopes)
+  const requirement = { name, summary: `scope ${describe(expression)}`, scopes: scopesIn(expression) }
+  return createGuard([requirement], ({ accessToken, context }) =>
+    validateScopes(accessToken, expression, context.hasScope),
+  )
+}
+
+function describe(expression: ScopeExpression, isInner = false): string {
+  if (typeof expression === 'string') return expression
+  const [members, word] = 'allOf' in expression ? [expression.allOf, ' and '] : [expression.anyOf, ' or ']
+  const text = members.map((member) => describe(member, true)).join(word)
+  return isInner && members.length > 1 ? `(${text})` : text
+}
+
 function assertScopes(name: string, scopes: readonly unknown[]): void {
-  const wrong = scopes.find((scope) => typeof scope !== 'string' || !isScopeToken(scope))
+  const wrong = scopes.find((scope) => !isExpression(scope))
   if (scopes.length > 0 && wrong === undefined) return
   const received = scopes.length === 0 ? 'none' : JSON.stringify(wrong)
   throw new ConfigurationError(
@@ -65,4 +94,10 @@ function assertScopes(name: string, scopes: readonly unknown[]): void {
     `${name}: needs at least one scope, each a string without spaces, quotes and backslashes, received ${received}. ` +
       `Write ${name}('orders:read', 'orders:write')`,
   )
+}
+
+/** Expressions were checked when they were made. */
+function isExpression(value: unknown): boolean {
+  if (typeof value === 'string') return isScopeToken(value)
+  return typeof value === 'object' && value !== null && ('anyOf' in value || 'allOf' in value)
 }

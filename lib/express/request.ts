@@ -1,6 +1,7 @@
 /** What Express adds to Node's request and response, as far as it is used here; both Express 4 and 5 fit. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AccessToken } from '../core/access-token.js'
+import type { HasScope } from '../core/authorization/scopes.js'
 import type { OAuthError, UnavailableError } from '../core/errors.js'
 import { isTokenParameter } from '../core/token/extraction.js'
 
@@ -34,6 +35,10 @@ export type Handler = (request: ExpressRequest, response: ServerResponse, next: 
 
 /** What `resourceServer` leaves on a request for the guards behind it. */
 export interface RequestContext {
+  /** The identifiers of this API: its `resource` and the audiences it accepts. */
+  readonly identifiers: readonly string[]
+  /** Whether granted scopes include another, by name or by `impliedScopes`. */
+  readonly hasScope: HasScope
   /** Answers a refusal or an outage as this resource server was told to. */
   answer(
     error: OAuthError | UnavailableError,

@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import type { AccessToken } from '../core/access-token.js'
 import { createAuthenticator, type Authenticator, type IssuerHealth } from '../core/authenticate.js'
+import { createScopeHierarchy } from '../core/authorization/scopes.js'
 import { MissingTokenError, OAuthError, UnavailableError } from '../core/errors.js'
 import { createReport } from '../core/events.js'
 import { createHints } from '../core/hints.js'
@@ -81,7 +82,7 @@ export function resourceServer(options: ResourceServerOptions): ResourceServer {
 }
 
 function createHandler(
-  { resource: realm, errors, extraction, allowAnonymous }: ResolvedOptions,
+  { resource: realm, errors, extraction, allowAnonymous, impliedScopes, issuers }: ResolvedOptions,
   authenticator: Authenticator,
   report: ReturnType<typeof createReport>,
 ): Handler {
@@ -89,6 +90,8 @@ function createHandler(
     process.emitWarning(message, { type: 'ResourceServerWarning', code }),
   )
   const context: RequestContext = {
+    identifiers: [...new Set([realm, ...issuers.flatMap(({ audience }) => audience)])],
+    hasScope: createScopeHierarchy(impliedScopes),
     answer(error, request, response, next) {
       const event = report(error)
       if (request.app?.get('env') !== 'production') hint(event)

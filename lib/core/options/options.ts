@@ -1,5 +1,7 @@
 /** The options of a resource server: joined, defaulted and checked, once and before the first request. */
 import type { Dispatcher } from 'undici'
+import type { ImpliedScopes } from '../authorization/scopes.js'
+import { isScopeToken } from '../challenge.js'
 import { ConfigurationError } from '../errors.js'
 import type { OnRefusal } from '../events.js'
 import {
@@ -15,6 +17,7 @@ import {
   either,
   flag,
   integer,
+  isSection,
   listOf,
   oneOf,
   rule,
@@ -59,6 +62,11 @@ export interface ResourceServerOptions extends SharedIssuerOptions {
    * endpoint sees the tokens of those after it.
    */
   readonly routeOpaque?: RouteOpaque
+  /**
+   * Scopes by a scope that includes them, for the guards: `{ orders: ['orders:read', 'orders:write'] }`.
+   * Default none: no scope implies another by its name. Danger: widens what tokens permit.
+   */
+  readonly impliedScopes?: ImpliedScopes
   /** Told of every refusal and outage, with what was expected and found, never with the token. */
   readonly onRefusal?: OnRefusal
   /** An undici dispatcher for all outbound calls: a proxy, a private CA. Not closed by `close()`. */
@@ -73,6 +81,7 @@ export interface ResolvedOptions {
   readonly extraction: ExtractionSettings
   readonly issuers: readonly TokenIssuerSettings[]
   readonly routeOpaque: RouteOpaque | undefined
+  readonly impliedScopes: ImpliedScopes
   readonly onRefusal: OnRefusal | undefined
   readonly dispatcher: Dispatcher | undefined
 }
@@ -90,6 +99,7 @@ const RULES: Rules = {
   maxTokenBytes: integer(256, 1_048_576, 16_384),
   errors: oneOf(['respond', 'next']),
   routeOpaque: callback,
+  impliedScopes: rule('scopes by a scope that includes them', `{ orders: ['orders:read'] }`, isHierarchy),
   onRefusal: callback,
   dispatcher: rule('an undici Dispatcher', 'new ProxyAgent(…)', hasDispatch),
 }
@@ -107,6 +117,7 @@ export function resolveOptions(options: ResourceServerOptions): ResolvedOptions 
     extraction: resolveExtraction(options),
     issuers: resolveIssuers(options),
     routeOpaque: options.routeOpaque,
+    impliedScopes: options.impliedScopes ?? {},
     onRefusal: options.onRefusal,
     dispatcher: options.dispatcher,
   }
@@ -184,6 +195,18 @@ function isResourceIdentifier(value: unknown): boolean {
 
 function isIssuerEntry(value: unknown): boolean {
   return typeof value === 'string' || (typeof value === 'object' && value !== null && 'issuer' in value)
+}
+
+function isHierarchy(value: unknown): boolean {
+  if (!isSection(value)) return false
+  const lists = Object.entries(value)
+  return lists.every(
+    ([name, included]) => Array.isArray(included) && [name, ...(included as unknown[])].every(isScope),
+  )
+}
+
+function isScope(value: unknown): boolean {
+  return typeof value === 'string' && isScopeToken(value)
 }
 
 function hasDispatch(value: unknown): boolean {
