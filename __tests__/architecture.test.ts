@@ -11,7 +11,7 @@ const LAYERS = [
   ['index', 'express', 'testing'],
   ['core/authenticate', 'core/hints'],
   ['core/options'],
-  ['core/token', 'core/authorization', 'core/challenge'],
+  ['core/token', 'core/authorization', 'core/challenge', 'core/resource-metadata'],
   ['core/issuer'],
   ['core/io'],
   ['core/events'],
@@ -139,7 +139,7 @@ describe('the layout of lib/', () => {
   it.each([
     ['undici', ['core/io/', 'core/options/']],
     ['lru-cache', ['core/io/']],
-    ['jose', ['core/token/', 'testing/']],
+    ['jose', ['core/token/', 'core/resource-metadata', 'testing/']],
     ['express', []],
   ])('lets %s be imported only from %j', (dependency, rooms) => {
     const users = files.filter((file) => importsOf(file).some((name) => name === dependency))

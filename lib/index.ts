@@ -1,14 +1,31 @@
 /** The public names, nothing else. */
 export { resourceServer, type ResourceServer, type ResourceServerHealth } from './express/resource-server.js'
 export type { Guard, Requirement } from './express/guard.js'
-export { requireAnyScope, requireClaim, requireScopes } from './express/guards.js'
+export { allOf, anyOf, requireAnyScope, requireClaim, requireScopes } from './express/guards.js'
+export {
+  authorizationDetailsOf,
+  requireAuthorizationDetails,
+  requireStepUp,
+} from './express/authorization-guards.js'
+export { requireAll } from './express/require-all.js'
+export { auditRoutes, type RouteAudit, type RoutesAudit } from './express/audit-routes.js'
+export { protectedResourceMetadata, type ResourceMetadataOptions } from './express/resource-metadata.js'
 export type { ExpressRequest, Handler, Next } from './express/request.js'
 export type { AccessToken, TokenFormat, TokenSource } from './core/access-token.js'
 export type { IssuerHealth } from './core/authenticate.js'
+export type {
+  AuthorizationDetail,
+  AuthorizationDetailPattern,
+  MatchesDetail,
+} from './core/authorization/authorization-details.js'
+export type { AuthenticationRequirement } from './core/authorization/step-up.js'
+export type { ImpliedScopes, ScopeExpression } from './core/authorization/scopes.js'
+export type { MetadataSigner } from './core/resource-metadata.js'
 export type { ClaimExpectation } from './core/authorization/claims.js'
 export {
   ConfigurationError,
   InsufficientScopeError,
+  InsufficientUserAuthenticationError,
   InvalidRequestError,
   InvalidTokenError,
   MissingTokenError,

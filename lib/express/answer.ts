@@ -13,6 +13,8 @@ export interface AnswerOptions {
   /** The protection space that challenges name. */
   readonly realm: string
   readonly errors: 'respond' | 'next'
+  /** Where the metadata of this API is, if it is served. */
+  readonly metadataUrl: string | undefined
 }
 
 /** Sets the header fields that the answer needs, then sends it or hands the error on. */
@@ -20,12 +22,12 @@ export function answerError(
   error: OAuthError | UnavailableError,
   response: ServerResponse,
   next: Next,
-  { realm, errors }: AnswerOptions,
+  { realm, errors, metadataUrl }: AnswerOptions,
 ): void {
   if (response.headersSent) return next(error)
   response.setHeader('Cache-Control', 'no-store')
   if (error instanceof UnavailableError) response.setHeader('Retry-After', String(error.retryAfterSeconds))
-  else addChallenge(response, challengeFor(error, realm))
+  else addChallenge(response, challengeFor(error, realm, metadataUrl))
   if (errors === 'next') return next(error)
 
   const body = JSON.stringify(toBody(error))
@@ -35,10 +37,14 @@ export function answerError(
   response.end(body)
 }
 
-function challengeFor(error: OAuthError, realm: string): string {
+function challengeFor(error: OAuthError, realm: string, metadataUrl: string | undefined): string {
   // without credentials there is nothing to say about them (RFC 6750 §3.1)
   const described = error.code === undefined ? {} : { error: error.code, error_description: error.message }
-  return formatChallenge('Bearer', { realm, ...described, scope: error.scope, further: error.parameters })
+  const further = {
+    ...error.parameters,
+    ...(metadataUrl === undefined ? {} : { resource_metadata: metadataUrl }),
+  }
+  return formatChallenge('Bearer', { realm, ...described, scope: error.scope, further })
 }
 
 /** A challenge set before ours, of another scheme, is kept. */

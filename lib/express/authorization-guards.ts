@@ -51,9 +51,14 @@ export function requireAuthorizationDetails(expected: AuthorizationDetailPattern
   const isPredicate = typeof expected === 'function'
   if (!isPredicate) assertPattern(expected)
   const matches = isPredicate ? undefined : createDetailMatch(expected)
-  const summary = isPredicate ? 'authorization details' : `authorization details ${describe(expected)}`
+  const requirement = {
+    name: 'requireAuthorizationDetails',
+    summary: isPredicate ? 'authorization details' : `authorization details ${describe(expected)}`,
+    scopes: [],
+    ...(isPredicate ? {} : { detailType: expected.type }),
+  }
 
-  return createGuard([{ name: 'requireAuthorizationDetails', summary, scopes: [] }], (guarded) => {
+  return createGuard([requirement], (guarded) => {
     const { identifiers } = guarded.context
     const request: DetailedRequest = guarded.request
     request[DETAILS] = validateAuthorizationDetails(guarded.accessToken, (detail) => {

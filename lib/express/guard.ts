@@ -22,6 +22,8 @@ export interface Requirement {
   readonly summary: string
   /** Scopes that would satisfy it, named to a client that came without a token. */
   readonly scopes: readonly string[]
+  /** The `type` of authorization details that it asks for (RFC 9396 §2). */
+  readonly detailType?: string
 }
 
 /** What a guard decides by. */

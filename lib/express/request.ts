@@ -39,6 +39,8 @@ export interface RequestContext {
   readonly identifiers: readonly string[]
   /** Whether granted scopes include another, by name or by `impliedScopes`. */
   readonly hasScope: HasScope
+  /** The address of this API's metadata, named in every challenge once it is served (RFC 9728 §5.1). */
+  metadataUrl: string | undefined
   /** Answers a refusal or an outage as this resource server was told to. */
   answer(
     error: OAuthError | UnavailableError,

@@ -25,7 +25,12 @@ export interface ResourceServerHealth {
   readonly issuers: readonly IssuerHealth[]
 }
 
+/** What other handlers of this package read of a resource server. */
+export const SERVER: unique symbol = Symbol.for('express-resource-server.server')
+
 export interface ResourceServer extends Handler {
+  /** @internal */
+  readonly [SERVER]: { readonly options: ResolvedOptions; readonly context: RequestContext }
   /**
    * Discovers the issuers and loads their keys ahead of traffic. Optional: the first request does it else.
    * @throws UnavailableError naming the first issuer that cannot be reached; it may be called again
@@ -64,9 +69,11 @@ export function resourceServer(options: ResourceServerOptions): ResourceServer {
   const resolved = resolveOptions(options)
   const authenticator = createAuthenticator(resolved)
   const report = createReport(resolved.onRefusal)
-  const handler = createHandler(resolved, authenticator, report)
+  const context = createContext(resolved, report)
+  const handler = createHandler(resolved, authenticator, context)
 
   return Object.assign(handler, {
+    [SERVER]: { options: resolved, context },
     ready: () => authenticator.ready(),
     async authenticate(request: TokenRequest) {
       try {
@@ -81,24 +88,31 @@ export function resourceServer(options: ResourceServerOptions): ResourceServer {
   })
 }
 
-function createHandler(
-  { resource: realm, errors, extraction, allowAnonymous, impliedScopes, issuers }: ResolvedOptions,
-  authenticator: Authenticator,
+function createContext(
+  { resource: realm, errors, impliedScopes, issuers }: ResolvedOptions,
   report: ReturnType<typeof createReport>,
-): Handler {
+): RequestContext {
   const hint = createHints((message, code) =>
     process.emitWarning(message, { type: 'ResourceServerWarning', code }),
   )
   const context: RequestContext = {
     identifiers: [...new Set([realm, ...issuers.flatMap(({ audience }) => audience)])],
     hasScope: createScopeHierarchy(impliedScopes),
+    metadataUrl: undefined,
     answer(error, request, response, next) {
       const event = report(error)
       if (request.app?.get('env') !== 'production') hint(event)
-      answerError(error, response, next, { realm, errors })
+      answerError(error, response, next, { realm, errors, metadataUrl: context.metadataUrl })
     },
   }
+  return context
+}
 
+function createHandler(
+  { extraction, allowAnonymous }: ResolvedOptions,
+  authenticator: Authenticator,
+  context: RequestContext,
+): Handler {
   function conceal(request: ExpressRequest, response: ServerResponse): void {
     if (extraction.query) concealQueryToken(request, response)
     if (extraction.form) concealFormToken(request)
@@ -127,6 +141,10 @@ function createHandler(
       (error: unknown) => refuse(error, request, response, next),
     )
   }
+}
+
+export function isResourceServer(value: unknown): value is ResourceServer {
+  return typeof value === 'function' && SERVER in value
 }
 
 function accept(accessToken: AccessToken, request: ExpressRequest, next: Next): void {
