@@ -23,8 +23,8 @@ export interface RoutesAudit {
   readonly unguarded: readonly string[]
   /** Routes that a request without a token reaches: no resource server before them, or one that allows it, and no guard. */
   readonly open: readonly string[]
-  /** A table, a line for each route. */
-  toString(): string
+  /** A table for people, a line for each route. */
+  readonly table: string
 }
 
 /**
@@ -52,7 +52,7 @@ export function auditRoutes(app: unknown): RoutesAudit {
     routes,
     unguarded: routes.filter(({ requirements }) => requirements.length === 0).map(named),
     open: routes.filter((route) => isOpen(route)).map(named),
-    toString: () => toTable(routes),
+    table: toTable(routes),
   }
 }
 

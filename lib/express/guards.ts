@@ -81,8 +81,10 @@ function createScopeGuard(
 function describe(expression: ScopeExpression, isInner = false): string {
   if (typeof expression === 'string') return expression
   const [members, word] = 'allOf' in expression ? [expression.allOf, ' and '] : [expression.anyOf, ' or ']
+  const [only] = members
+  if (only !== undefined && members.length === 1) return describe(only, isInner)
   const text = members.map((member) => describe(member, true)).join(word)
-  return isInner && members.length > 1 ? `(${text})` : text
+  return isInner ? `(${text})` : text
 }
 
 function assertScopes(name: string, scopes: readonly unknown[]): void {
