@@ -206,6 +206,11 @@ export function refuse<E extends OAuthError>(build: () => E): E {
   }
 }
 
+/** A 401 without code, to be thrown. */
+export function missingToken(scope?: readonly string[]): MissingTokenError {
+  return refuse(() => new MissingTokenError(scope))
+}
+
 /** A 400 `invalid_request`, to be thrown. */
 export function invalidRequest(reason: RefusalReason, evidence?: Evidence): InvalidRequestError {
   return refuse(() => new InvalidRequestError(reason, evidence))

@@ -44,7 +44,9 @@ function challengeFor(error: OAuthError, realm: string, metadataUrl: string | un
     ...error.parameters,
     ...(metadataUrl === undefined ? {} : { resource_metadata: metadataUrl }),
   }
-  return formatChallenge('Bearer', { realm, ...described, scope: error.scope, further })
+  // whether a client may come back without its user is between it and the authorization server
+  const scope = error.scope.filter((one) => one !== 'offline_access')
+  return formatChallenge('Bearer', { realm, ...described, scope, further })
 }
 
 /** A challenge set before ours, of another scheme, is kept. */

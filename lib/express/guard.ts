@@ -5,13 +5,7 @@
  * @see RFC 6750 §3.1
  */
 import type { AccessToken } from '../core/access-token.js'
-import {
-  ConfigurationError,
-  MissingTokenError,
-  OAuthError,
-  refuse,
-  UnavailableError,
-} from '../core/errors.js'
+import { ConfigurationError, missingToken, OAuthError, UnavailableError } from '../core/errors.js'
 import { RESOURCE_SERVER, type ExpressRequest, type Handler, type RequestContext } from './request.js'
 
 /** What a guard demands, for whoever reads the routes of an app. */
@@ -62,7 +56,7 @@ export function createGuard(requirements: readonly Requirement[], validate: Vali
     }
 
     try {
-      if (!request.auth) throw refuse(() => new MissingTokenError(scopes))
+      if (!request.auth) throw missingToken(scopes)
       const outcome = validate({ accessToken: request.auth, request, context })
       if (outcome instanceof Promise) return void outcome.then(() => next(), refuseRequest)
     } catch (error) {

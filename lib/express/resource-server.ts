@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 import type { AccessToken } from '../core/access-token.js'
 import { createAuthenticator, type Authenticator, type IssuerHealth } from '../core/authenticate.js'
 import { createScopeHierarchy } from '../core/authorization/scopes.js'
-import { MissingTokenError, OAuthError, UnavailableError } from '../core/errors.js'
+import { missingToken, MissingTokenError, OAuthError, UnavailableError } from '../core/errors.js'
 import { createReport } from '../core/events.js'
 import { createHints } from '../core/hints.js'
 import { resolveOptions, type ResolvedOptions, type ResourceServerOptions } from '../core/options/options.js'
@@ -109,7 +109,7 @@ function createContext(
 }
 
 function createHandler(
-  { extraction, allowAnonymous }: ResolvedOptions,
+  { extraction, allowAnonymous, challengeScopes }: ResolvedOptions,
   authenticator: Authenticator,
   context: RequestContext,
 ): Handler {
@@ -119,7 +119,10 @@ function createHandler(
   }
 
   function refuse(error: unknown, request: ExpressRequest, response: ServerResponse, next: Next): void {
-    if (allowAnonymous && error instanceof MissingTokenError) return next()
+    if (error instanceof MissingTokenError) {
+      if (allowAnonymous) return next()
+      return context.answer(missingToken(challengeScopes), request, response, next)
+    }
     if (isAnswer(error)) return context.answer(error, request, response, next)
     next(error)
   }

@@ -67,6 +67,11 @@ export interface ResourceServerOptions extends SharedIssuerOptions {
    * Default none: no scope implies another by its name. Danger: widens what tokens permit.
    */
   readonly impliedScopes?: ImpliedScopes
+  /**
+   * Scopes named to a client that comes without a token, so that its first token is one that will do
+   * (RFC 6750 §3). Default none. Guards name theirs in any case.
+   */
+  readonly challengeScopes?: readonly string[]
   /** Told of every refusal and outage, with what was expected and found, never with the token. */
   readonly onRefusal?: OnRefusal
   /** An undici dispatcher for all outbound calls: a proxy, a private CA. Not closed by `close()`. */
@@ -82,6 +87,7 @@ export interface ResolvedOptions {
   readonly issuers: readonly TokenIssuerSettings[]
   readonly routeOpaque: RouteOpaque | undefined
   readonly impliedScopes: ImpliedScopes
+  readonly challengeScopes: readonly string[]
   readonly onRefusal: OnRefusal | undefined
   readonly dispatcher: Dispatcher | undefined
 }
@@ -100,6 +106,7 @@ const RULES: Rules = {
   errors: oneOf(['respond', 'next']),
   routeOpaque: callback,
   impliedScopes: rule('scopes by a scope that includes them', `{ orders: ['orders:read'] }`, isHierarchy),
+  challengeScopes: listOf(rule('a scope', `'orders:read'`, isScope)),
   onRefusal: callback,
   dispatcher: rule('an undici Dispatcher', 'new ProxyAgent(…)', hasDispatch),
 }
@@ -118,6 +125,7 @@ export function resolveOptions(options: ResourceServerOptions): ResolvedOptions 
     issuers: resolveIssuers(options),
     routeOpaque: options.routeOpaque,
     impliedScopes: options.impliedScopes ?? {},
+    challengeScopes: options.challengeScopes ?? [],
     onRefusal: options.onRefusal,
     dispatcher: options.dispatcher,
   }

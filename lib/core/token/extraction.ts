@@ -4,7 +4,7 @@
  * @see RFC 6750 §2, §3.1
  * @see RFC 9110 §11.4, §11.6.2
  */
-import { ConfigurationError, invalidRequest, MissingTokenError, refuse } from '../errors.js'
+import { ConfigurationError, invalidRequest, missingToken } from '../errors.js'
 
 /**
  * What is read of a request. Node's `IncomingMessage` and Express's `Request` fit; so does
@@ -55,7 +55,7 @@ export function createExtraction(settings: ExtractionSettings): (request: TokenR
     const credentials = authorizationField(request)
     const fromHeader = credentials === undefined ? undefined : bearerToken(credentials)
     const token = hasOtherLocations ? onlyToken(fromHeader, request, settings) : fromHeader
-    if (token === undefined) throw refuse(() => new MissingTokenError())
+    if (token === undefined) throw missingToken()
     if (token.length > settings.maxTokenBytes) {
       throw invalidRequest('token_too_long', { expected: settings.maxTokenBytes, found: token.length })
     }
