@@ -1,13 +1,10 @@
 /** Reads members of a claims set that came from outside: every one may be missing or of any type. */
-import type { JsonObject } from './jwt-format.js'
+import { memberOf, type JsonObject } from '../issuer/jwt-format.js'
+
+export { memberOf }
 
 /** Seconds since the epoch that a `Date` can still hold; `exp` may be 2^63-1 (RFC 7662 sets no bound). */
 const MAX_SECONDS = 8.64e12
-
-/** An own member: names such as `constructor` mean nothing unless the server wrote them. */
-export function memberOf(claims: JsonObject, name: string): unknown {
-  return Object.hasOwn(claims, name) ? claims[name] : undefined
-}
 
 /** The first of these claims that is a string with something in it. */
 export function firstString(claims: JsonObject, names: readonly string[]): string | undefined {

@@ -6,7 +6,7 @@
 import type { KeyObject } from 'node:crypto'
 import { compactDecrypt, decodeProtectedHeader, errors } from 'jose'
 import { invalidToken } from '../errors.js'
-import { decodeJwt, recognizeJwt, type DecodedJwt } from './jwt-format.js'
+import { decodeJwt, recognizeJwt, type DecodedJwt } from '../issuer/jwt-format.js'
 
 /** A private key of this API's, to which the authorization server encrypts. */
 export interface DecryptionKey {

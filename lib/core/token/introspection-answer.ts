@@ -8,7 +8,7 @@ import { deepFreeze, type TokenFacts } from '../access-token.js'
 import { invalidToken } from '../errors.js'
 import type { Profile } from '../issuer/profiles.js'
 import { firstString, memberOf, toAudience, toScopes, toSeconds } from './claims.js'
-import type { JsonObject } from './jwt-format.js'
+import type { JsonObject } from '../issuer/jwt-format.js'
 
 export interface IntrospectionExpectations {
   readonly issuer: string

@@ -12,8 +12,8 @@ import type { KeySource } from '../issuer/jwks.js'
 import type { Profile } from '../issuer/profiles.js'
 import type { DecryptionKey } from './decryption.js'
 import { firstString, memberOf, toAudience, toScopes, toSeconds } from './claims.js'
-import type { DecodedJwt, JsonObject } from './jwt-format.js'
-import type { VerifySignature } from './signature.js'
+import type { DecodedJwt, JsonObject } from '../issuer/jwt-format.js'
+import type { VerifySignature } from '../issuer/signature.js'
 
 /** How tokens of one issuer are verified. */
 export interface JwtSettings {

@@ -7,9 +7,9 @@ import type { IssuerSettings, TrustedIssuer } from '../issuer/trusted-issuers.js
 import { createDecryption } from './decryption.js'
 import type { IntrospectionEndpoint } from './introspection-call.js'
 import { createIntrospection, type Introspection, type IntrospectionSettings } from './introspection.js'
-import type { DecodedJwt } from './jwt-format.js'
+import type { DecodedJwt } from '../issuer/jwt-format.js'
 import { createJwtValidation, type JwtSettings, type VerifiedJwt } from './jwt.js'
-import type { VerifySignature } from './signature.js'
+import type { VerifySignature } from '../issuer/signature.js'
 
 /** How tokens of one issuer are judged. */
 export interface TokenIssuerSettings extends IssuerSettings {

@@ -10,10 +10,10 @@ import { createSingleFlight } from '../io/single-flight.js'
 import type { TrustedIssuers } from '../issuer/trusted-issuers.js'
 import { memberOf } from './claims.js'
 import type { TokenRequest } from './extraction.js'
-import { decodeJwt, recognizeJwt, type DecodedJwt } from './jwt-format.js'
+import { decodeJwt, recognizeJwt, type DecodedJwt } from '../issuer/jwt-format.js'
 import type { VerifiedJwt } from './jwt.js'
 import { createOpaqueValidation, type RouteOpaque } from './opaque.js'
-import { createSignatureVerification } from './signature.js'
+import { createSignatureVerification } from '../issuer/signature.js'
 import { createTokenIssuer, type TokenIssuer, type TokenIssuerSettings } from './token-issuer.js'
 
 export interface TokenValidationOptions {

@@ -2,7 +2,7 @@
 import { createPublicKey, createSecretKey, randomBytes, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from '@jest/globals'
-import { createSignatureVerification, isVerified } from '../../../lib/core/token/signature.js'
+import { createSignatureVerification, isVerified } from '../../../lib/core/issuer/signature.js'
 import { createSigningKey, SIGNING_ALGORITHMS } from '../../../lib/testing/test-issuer.js'
 import { createSigner, type SignatureAlgorithm } from '../../../lib/testing/signatures.js'
 

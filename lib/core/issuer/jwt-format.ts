@@ -16,6 +16,11 @@ export interface DecodedJwt {
   readonly signature: string
 }
 
+/** An own member: names such as `constructor` mean nothing unless the issuer wrote them. */
+export function memberOf(claims: JsonObject, name: string): unknown {
+  return Object.hasOwn(claims, name) ? claims[name] : undefined
+}
+
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
