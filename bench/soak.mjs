@@ -33,10 +33,12 @@ const KEYS_PAUSE_MS = 15_000 + 5_000
 const COOLDOWN_MS = 10_000
 const SLACK_MS = 1_000
 const MAX_GROWTH = 1.1
+/** Wrong answers that are told one by one. */
+const SHOWN = 20
 
 export async function soak() {
   const world = await createWorld()
-  const run = { world, answers: {}, wrong: [], samples: [], startedAt: Date.now(), count: 0 }
+  const run = { world, answers: {}, wrong: [], wrongCount: 0, samples: [], startedAt: Date.now(), count: 0 }
   const isOver = () => Date.now() - run.startedAt >= DURATION_MS
   await Promise.all([
     rotateKeys(world, isOver),
@@ -192,7 +194,9 @@ function judge(run, request, answer, sentAt) {
   const complaint = request.hostile
     ? complaintOfHostile(run.world, request, answer)
     : complaintOfGood(run.world, request, answer, sentAt)
-  if (complaint && run.wrong.length < 1000) {
+  if (!complaint) return
+  run.wrongCount += 1
+  if (run.wrong.length < SHOWN) {
     const at = ((sentAt - run.startedAt) / 1000).toFixed(1)
     run.wrong.push(`${at} s: ${kind}: ${answer.status}, ${complaint}${answer.body ? `: ${answer.body}` : ''}`)
   }
@@ -223,14 +227,14 @@ function complaintOfGood(world, { kind, key, sub }, { status, body }, sentAt) {
   return `${kind}: the authorization server could have been asked`
 }
 
-function conclude({ samples, answers, wrong, count }, { unhandled, isAlive }) {
+function conclude({ samples, answers, wrong, wrongCount, count }, { unhandled, isAlive }) {
   const settled = samples.filter((sample) => sample.ms >= SETTLED_MS)
   const third = Math.max(1, Math.floor(settled.length / 3))
   const heapOf = (part) => median(part.map((sample) => sample.heap)) / 1e6
   const heap = { early: heapOf(settled.slice(0, third)), late: heapOf(settled.slice(-third)) }
   const complaints = [
-    ...wrong.slice(0, 20),
-    ...(wrong.length > 20 ? [`… and ${wrong.length - 20} more wrong answers`] : []),
+    ...wrong,
+    ...(wrongCount > wrong.length ? [`… and ${wrongCount - wrong.length} more wrong answers`] : []),
     ...(unhandled ? [`${unhandled} unhandled rejections`] : []),
     ...(isAlive ? [] : ['the server died']),
     ...(heap.late <= heap.early * MAX_GROWTH ? [] : [`the heap grew from ${heap.early} to ${heap.late} MB`]),
@@ -240,7 +244,7 @@ function conclude({ samples, answers, wrong, count }, { unhandled, isAlive }) {
     minutes: DURATION_MS / 60_000,
     requests: count,
     rps: count / (DURATION_MS / 1000),
-    wrong: wrong.length,
+    wrong: wrongCount,
     unhandled,
     isAlive,
     heapMb: heap,

@@ -60,6 +60,7 @@ export function drawChart({ major, results }) {
   .panel, .ours { font-weight: 600 }
   .small { font-size: 11px; fill: #59636e }
   .grid { stroke: #d1d9e0; stroke-width: 1 }
+  .value { paint-order: stroke; stroke: #ffffff; stroke-width: 3px }
   .again { fill: #a9b4c0 }
   .fresh { fill: #6e7b89 }
   .again.own { fill: #2da44e }
@@ -69,6 +70,7 @@ export function drawChart({ major, results }) {
     .background { fill: #0d1117 }
     .small { fill: #9198a1 }
     .grid { stroke: #3d444d }
+    .value { stroke: #0d1117 }
     .again { fill: #8b96a3 }
     .fresh { fill: #59646f }
     .again.own { fill: #3fb950 }
@@ -91,8 +93,8 @@ function legend() {
   return [
     swatch(16, 'again'),
     `<text class="small" x="46" y="49">a token that comes again</text>`,
-    swatch(196, 'fresh'),
-    `<text class="small" x="226" y="49">a token never seen before</text>`,
+    swatch(212, 'fresh'),
+    `<text class="small" x="242" y="49">a token never seen before</text>`,
   ].join('')
 }
 
@@ -121,7 +123,7 @@ function bar(ratio, kind, y) {
   const width = Math.max(1, Math.min(1.06, ratio) * BAR_WIDTH)
   return (
     `<rect class="${kind}" x="${BAR_LEFT}" y="${y}" width="${width.toFixed(1)}" height="${BAR_HEIGHT}" rx="2"/>` +
-    `<text class="small" x="${(BAR_LEFT + width + 5).toFixed(1)}" y="${y + 9.5}">${format(ratio, 2)}</text>`
+    `<text class="small value" x="${(BAR_LEFT + width + 5).toFixed(1)}" y="${y + 9.5}">${format(ratio, 2)}</text>`
   )
 }
 

@@ -52,7 +52,7 @@ export async function refusals() {
     await throughput({
       id: `W6-${kind}`,
       title: `Refused: ${all[kind].title}`,
-      names: contestants([OURS, ...PEERS]),
+      names: contestants([OURS, 'aa-express', ...PEERS]),
       referenceJob: good,
       warm: good,
       job: () => job,
