@@ -45,7 +45,7 @@ export {
   type ResourceServerEvent,
 } from './core/events.js'
 export type { Profile, ProfileName } from './core/issuer/profiles.js'
-export type { IntrospectionOptions } from './core/options/introspection-options.js'
+export type { IntrospectionOptions, SignedResponseOptions } from './core/options/introspection-options.js'
 export type { IssuerOptions, SharedIssuerOptions } from './core/options/issuer-options.js'
 export type { JwksOptions, MetadataOptions } from './core/options/jwks-options.js'
 export type { JwtOptions } from './core/options/jwt-options.js'

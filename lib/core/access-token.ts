@@ -5,9 +5,10 @@ export type TokenFormat = 'jwt' | 'opaque'
 
 /**
  * How the token was found good for this request: its signature was verified now, the authorization
- * server was asked now, or the facts were kept from an earlier request and still hold.
+ * server was asked now, or the facts were kept from an earlier request and still hold. `stale`: they no
+ * longer do, but the server cannot be reached and `introspection.staleIfErrorSeconds` lets them serve.
  */
-export type TokenSource = 'verification' | 'introspection' | 'cache'
+export type TokenSource = 'verification' | 'introspection' | 'cache' | 'stale'
 
 /** What is known about a token and may be cached. Holds no token; frozen to the last claim. */
 export interface TokenFacts {
@@ -86,10 +87,19 @@ export function toAccessToken(token: string, facts: TokenFacts, source: TokenSou
   return new FrozenAccessToken(token, facts, source)
 }
 
-/** Freezes a JSON value to its last member: what is handed out is what was received. */
+/**
+ * Freezes a JSON value to its last member: what is handed out is what was received. Not by recursion,
+ * which a value nested deep enough would turn into a stack overflow.
+ */
 export function deepFreeze<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
-  Object.freeze(value)
-  for (const member of Object.values(value)) deepFreeze(member)
+  const pending: unknown[] = [value]
+  while (pending.length > 0) {
+    const next = pending.pop()
+    if (typeof next !== 'object' || next === null || Object.isFrozen(next)) continue
+    Object.freeze(next)
+    for (const member of Object.values(next)) {
+      if (typeof member === 'object') pending.push(member)
+    }
+  }
   return value
 }

@@ -51,7 +51,7 @@ export function createAuthenticator(options: ResolvedOptions): Authenticator {
     health: () => issuers.map(toHealth),
     async close() {
       for (const issuer of trusted.all) issuer.close()
-      await http.close()
+      await Promise.all([http.close(), ...issuers.map(({ introspection }) => introspection?.close())])
     },
   }
 }

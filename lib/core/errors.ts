@@ -16,6 +16,7 @@ export type OutageReason =
   | 'introspection_unavailable'
   | 'introspection_answer_unusable'
   | 'introspection_credentials_refused'
+  | 'introspection_credentials_unavailable'
   | 'introspection_endpoint_unknown'
   | 'introspection_suspended'
   | 'introspection_overloaded'

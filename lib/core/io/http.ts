@@ -1,4 +1,5 @@
 /** One outbound call: a deadline, a size limit, no redirects, kept-alive connections. */
+import { isUtf8 } from 'node:buffer'
 import type { Dispatcher } from 'undici'
 
 export interface HttpRequest {
@@ -26,10 +27,18 @@ export interface HttpClient {
   close(): Promise<void>
 }
 
+/** The certificate by which our side of a TLS connection is known (RFC 8705). */
+export interface ClientCertificate {
+  /** PEM, the chain included. */
+  readonly cert: string | Buffer
+  /** PEM. */
+  readonly key: string | Buffer
+}
+
 /** There was no answer, or none that may be read. The message holds nothing of the request's body or headers. */
 export class HttpFailure extends Error {
   override readonly name = 'HttpFailure'
-  readonly kind: 'timeout' | 'connection' | 'too_large'
+  readonly kind: 'timeout' | 'connection' | 'too_large' | 'not_utf8'
 
   constructor(kind: HttpFailure['kind'], message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause })
@@ -37,81 +46,120 @@ export class HttpFailure extends Error {
   }
 }
 
-/** The connection was lost before any answer: the server closed a kept-alive one just as we used it. */
-const LOST_CONNECTION = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
+/** The connection was lost: the server closed a kept-alive one just as we used it. */
+const LOST_CONNECTION = new Set<unknown>(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
+/** Connections to one origin; more calls than that wait their turn, within their deadline. */
+const MAX_CONNECTIONS = 128
 
 /**
  * @param dispatcher an undici dispatcher of the user's (a proxy, a private CA); ours otherwise, which
  * is loaded with the first call, because undici takes longer to import than all the rest.
+ * @param certificate shown to servers that ask for one; not with a dispatcher of the user's
  */
-export function createHttpClient(dispatcher?: Dispatcher): HttpClient {
-  let own: Promise<{ request: typeof import('undici').request; agent: Dispatcher }> | undefined
+export function createHttpClient(dispatcher?: Dispatcher, certificate?: ClientCertificate): HttpClient {
+  let own: Promise<Dispatcher> | undefined
+  /** Origins that have answered. They are as many as the addresses of the issuers that the user listed. */
+  const answered = new Set<string>()
 
-  async function load() {
-    const { request, Agent } = await import('undici')
-    return { request, agent: dispatcher ?? new Agent({ connections: 128 }) }
-  }
-
-  async function attempt(request: HttpRequest, signal: AbortSignal, isRetry: boolean): Promise<HttpResponse> {
-    const undici = await (own ??= load())
-    let response
-    try {
-      response = await undici.request(request.url, {
-        dispatcher: undici.agent,
-        method: request.method,
-        headers: { 'accept-encoding': 'identity', ...request.headers },
-        body: request.body ?? null,
-        signal,
-      })
-    } catch (error) {
-      const code = (error as { code?: unknown }).code
-      if (!isRetry && typeof code === 'string' && LOST_CONNECTION.has(code)) {
-        return attempt(request, signal, true)
-      }
-      throw error
-    }
-    const body = await readBody(response.body, request.maxBytes)
-    return { status: response.statusCode, headers: response.headers, body }
+  async function createAgent(): Promise<Dispatcher> {
+    const { Agent } = await import('undici')
+    // said aloud, so that no environment variable takes it back
+    const connect = { minVersion: 'TLSv1.2', rejectUnauthorized: true, ...certificate } as const
+    return new Agent({ connections: MAX_CONNECTIONS, connect })
   }
 
   return {
     async send(request) {
-      const controller = new AbortController()
-      const timer = setTimeout(() => controller.abort(), request.timeoutMs)
-      timer.unref()
-      try {
-        return await attempt(request, controller.signal, false)
-      } catch (error) {
-        throw toHttpFailure(error, request, controller.signal.aborted)
-      } finally {
-        clearTimeout(timer)
-      }
+      const { origin } = new URL(request.url)
+      const through = dispatcher ?? (await (own ??= createAgent()))
+      const response = await exchange(through, request, answered.has(origin))
+      answered.add(origin)
+      return response
     },
     async close() {
-      if (own && !dispatcher) await (await own).agent.destroy()
+      if (own) await (await own).destroy()
     },
   }
 }
 
-async function readBody(body: Dispatcher.ResponseData['body'], maxBytes: number): Promise<string> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    size += chunk.length
-    // leaving the loop destroys the stream, and with it the connection
-    if (size > maxBytes) throw new HttpFailure('too_large', `the answer is larger than ${maxBytes} bytes`)
-    chunks.push(chunk)
+/**
+ * Written against undici's dispatcher and not its `request`, whose streams and signals cost more than
+ * twice as much for answers that fit into one packet.
+ *
+ * @param isWorking whether this server has answered before: the connection is then most likely a kept-alive
+ * one, and if it is lost before an answer the request is sent once more, within the same deadline.
+ */
+function exchange(through: Dispatcher, request: HttpRequest, isWorking: boolean): Promise<HttpResponse> {
+  const { origin, pathname, search } = new URL(request.url)
+  const headers = { 'accept-encoding': 'identity', ...request.headers }
+  const options = {
+    origin,
+    path: pathname + search,
+    method: request.method,
+    headers,
+    body: request.body ?? null,
   }
-  return Buffer.concat(chunks).toString('utf8')
+
+  return new Promise((resolve, reject) => {
+    let controller: Dispatcher.DispatchController | undefined
+    let head: Pick<HttpResponse, 'status' | 'headers'> | undefined
+    let chunks: Buffer[] = []
+    let size = 0
+    let mayRepeat = isWorking
+    let failure: HttpFailure | undefined
+    const timer = setTimeout(() => fail(new HttpFailure('timeout', late(request))), request.timeoutMs)
+    timer.unref()
+
+    function fail(error: HttpFailure): void {
+      clearTimeout(timer)
+      failure = error
+      chunks = []
+      controller?.abort(error)
+      reject(error)
+    }
+
+    const handler: Dispatcher.DispatchHandler = {
+      onRequestStart(started) {
+        controller = started
+        // it had waited for a connection until it was too late
+        if (failure) started.abort(failure)
+      },
+      onResponseStart(_controller, status, fields) {
+        if (status >= 200) head = { status, headers: fields }
+      },
+      onResponseData(_controller, chunk) {
+        size += chunk.length
+        if (size > request.maxBytes) fail(new HttpFailure('too_large', `more than ${request.maxBytes} bytes`))
+        else chunks.push(chunk)
+      },
+      onResponseEnd() {
+        clearTimeout(timer)
+        const body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)
+        if (!head || (head.status < 300 && !isUtf8(body)))
+          fail(new HttpFailure('not_utf8', 'a body that is not UTF-8'))
+        else resolve({ ...head, body: body.toString('utf8') })
+      },
+      onResponseError(_controller, error) {
+        if (failure) return
+        const isLost = !head && LOST_CONNECTION.has((error as { code?: unknown }).code)
+        if (isLost && mayRepeat) {
+          mayRepeat = false
+          through.dispatch(options, handler)
+        } else fail(toHttpFailure(error, request))
+      },
+    }
+    through.dispatch(options, handler)
+  })
 }
 
-function toHttpFailure(error: unknown, request: HttpRequest, timedOut: boolean): HttpFailure {
-  if (error instanceof HttpFailure) return error
-  const where = withoutQuery(request.url)
-  if (timedOut) return new HttpFailure('timeout', `${where} did not answer within ${request.timeoutMs} ms`)
+function late({ url, timeoutMs }: HttpRequest): string {
+  return `${withoutQuery(url)} did not answer within ${timeoutMs} ms`
+}
+
+function toHttpFailure(error: unknown, { url }: HttpRequest): HttpFailure {
   const { code } = error as { code?: unknown }
   const why = typeof code === 'string' ? code : 'unknown'
-  return new HttpFailure('connection', `${where} could not be reached (${why})`, error)
+  return new HttpFailure('connection', `${withoutQuery(url)} could not be reached (${why})`, error)
 }
 
 function withoutQuery(url: string): string {

@@ -21,6 +21,10 @@ export interface IssuerMetadata {
   readonly jwksUri: string | undefined
   readonly introspectionEndpoint: string | undefined
   readonly introspectionAuthMethods: readonly string[] | undefined
+  /** The endpoint for clients that authenticate by certificate, where it is another (RFC 8705 §5). */
+  readonly introspectionMtlsEndpoint: string | undefined
+  /** The algorithms of signed introspection answers (RFC 9701 §7). */
+  readonly introspectionSigningAlgorithms: readonly string[] | undefined
 }
 
 export interface MetadataSettings {
@@ -128,16 +132,25 @@ function issuerOf(document: unknown): unknown {
 
 function toIssuerMetadata(document: unknown, options: DiscoveryOptions): IssuerMetadata {
   const members = document as Record<string, unknown>
+  const aliases = toObject(members['mtls_endpoint_aliases'])
   const methods =
     members['introspection_endpoint_auth_methods_supported'] ??
     members['token_endpoint_auth_methods_supported']
   return {
     jwksUri: endpoint(members, 'jwks_uri', options),
     introspectionEndpoint: endpoint(members, 'introspection_endpoint', options),
-    introspectionAuthMethods: Array.isArray(methods)
-      ? methods.filter((method): method is string => typeof method === 'string')
-      : undefined,
+    introspectionAuthMethods: toStrings(methods),
+    introspectionMtlsEndpoint: endpoint(aliases, 'introspection_endpoint', options),
+    introspectionSigningAlgorithms: toStrings(members['introspection_signing_alg_values_supported']),
   }
+}
+
+function toObject(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+}
+
+function toStrings(value: unknown): readonly string[] | undefined {
+  return Array.isArray(value) ? value.filter((member) => typeof member === 'string') : undefined
 }
 
 /** An address from the metadata, if it may be called (RFC 8414 §2: https). */

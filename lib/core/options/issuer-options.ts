@@ -82,7 +82,7 @@ const PROFILE_RULES: Rules = {
  */
 export function resolveIssuer(
   entry: IssuerOptions,
-  shared: SharedIssuerOptions & { readonly resource: string },
+  shared: SharedIssuerOptions & { readonly resource: string; readonly dispatcher?: unknown },
   path: string,
 ): TokenIssuerSettings {
   if (path !== '') assertOptions(entry, path, ENTRY_RULES)
@@ -91,6 +91,7 @@ export function resolveIssuer(
   const allowInsecureHttp = entry.allowInsecureHttp ?? shared.allowInsecureHttp ?? false
   assertOption(entry.issuer, path === '' ? 'issuer' : `${path}.issuer`, issuerAddress(allowInsecureHttp))
   const introspection = entry.introspection ?? shared.introspection
+  const hasDispatcher = shared.dispatcher !== undefined
   const jwt = resolveJwt(merge(shared.jwt, entry.jwt), at('jwt'))
   if (jwt === false && !introspection) throw nothingAccepted(at('jwt'))
   return {
@@ -102,7 +103,11 @@ export function resolveIssuer(
     jwks: resolveJwks({ ...shared.jwks, ...entry.jwks }, at('jwks'), allowInsecureHttp),
     metadata: resolveMetadata({ ...shared.metadata, ...entry.metadata }, at('metadata'), allowInsecureHttp),
     introspection: introspection
-      ? resolveIntrospection(introspection, at('introspection'), allowInsecureHttp)
+      ? resolveIntrospection(introspection, at('introspection'), {
+          resource: shared.resource,
+          allowHttp: allowInsecureHttp,
+          hasDispatcher,
+        })
       : undefined,
     allowInsecureHttp,
   }

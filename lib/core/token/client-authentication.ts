@@ -3,21 +3,37 @@
  *
  * @see RFC 6749 §2.3.1 for client secrets
  * @see RFC 7523 §2.2, §3 for assertions signed with a private key or the secret
+ * @see RFC 8705 §2 for certificates, RFC 7662 §2.1 for a token of our own
  */
 import { createPrivateKey, createSecretKey, randomUUID, type JsonWebKey, KeyObject } from 'node:crypto'
 import { SignJWT } from 'jose'
+import type { ClientCertificate } from '../io/http.js'
 
 export type ClientAuthMethod =
-  'client_secret_basic' | 'client_secret_post' | 'client_secret_jwt' | 'private_key_jwt'
+  | 'client_secret_basic'
+  | 'client_secret_post'
+  | 'client_secret_jwt'
+  | 'private_key_jwt'
+  | 'tls_client_auth'
+  | 'self_signed_tls_client_auth'
 
 /** A private key as PEM (PKCS #8), JWK or Node `KeyObject`. */
 export type PrivateKeyInput = string | JsonWebKey | KeyObject
 
+/** A token of this API's own, or a function that gets one: asked for each call, so it should remember. */
+export type BearerToken = string | (() => string | Promise<string>)
+
 export interface ClientCredentials {
-  readonly clientId: string
+  /** Undefined only with a bearer token, which names the client by itself. */
+  readonly clientId: string | undefined
   readonly clientSecret: string | undefined
   readonly privateKey: PrivateKeyInput | undefined
-  /** Undefined: `private_key_jwt` with a private key; with a secret, what the server's metadata allows. */
+  /** Shown while connecting. Undefined with a TLS method: the user's dispatcher shows it. */
+  readonly clientCertificate: ClientCertificate | undefined
+  readonly bearerToken: BearerToken | undefined
+  /**
+   * Undefined: what follows from the credential; with a secret, what the server's metadata allows.
+   */
   readonly authMethod: ClientAuthMethod | undefined
 }
 
@@ -32,6 +48,11 @@ export type AuthenticateClient = (
   supported: readonly string[] | undefined,
 ) => ClientProof | Promise<ClientProof>
 
+/** The API's own token could not be had. The message never holds one. */
+export class BearerTokenFailure extends Error {
+  override readonly name = 'BearerTokenFailure'
+}
+
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const ASSERTION_SECONDS = 60
 
@@ -43,7 +64,9 @@ export function createClientAuthentication(
   credentials: ClientCredentials,
   audience: string,
 ): AuthenticateClient {
-  const { clientId, clientSecret = '', privateKey, authMethod } = credentials
+  const { clientId = '', clientSecret = '', privateKey, bearerToken, authMethod } = credentials
+  if (bearerToken !== undefined) return bearer(bearerToken)
+  if (usesCertificate(credentials)) return () => ({ headers: {}, parameters: { client_id: clientId } })
   if (privateKey !== undefined) return privateKeyJwt(clientId, privateKey, audience)
   if (authMethod === 'client_secret_jwt') {
     return signedAssertion(clientId, audience, createSecretKey(clientSecret, 'utf8'), 'HS256')
@@ -55,6 +78,43 @@ export function createClientAuthentication(
   const post: ClientProof = { headers: {}, parameters: { client_id: clientId, client_secret: clientSecret } }
   if (authMethod !== undefined) return () => (authMethod === 'client_secret_post' ? post : basic)
   return (supported) => (takesOnlyPost(supported) ? post : basic)
+}
+
+/** Whether the connection itself says who is asking (RFC 8705 §2). */
+export function usesCertificate({ clientCertificate, authMethod }: ClientCredentials): boolean {
+  return clientCertificate !== undefined || authMethod?.includes('tls_client_auth') === true
+}
+
+/** RFC 6750 §2.1: b64token. */
+const BEARER_TOKEN = /^[\w\-.~+/]+=*$/
+
+/** Whether a value can be sent as a bearer token: not everything can stand in a header field. */
+export function isBearerToken(value: unknown): boolean {
+  return typeof value === 'string' && BEARER_TOKEN.test(value)
+}
+
+function bearer(source: BearerToken): AuthenticateClient {
+  if (typeof source === 'string') return () => toBearerProof(source)
+
+  return async function proveByToken() {
+    return toBearerProof(await tokenFrom(source))
+  }
+}
+
+async function tokenFrom(source: () => string | Promise<string>): Promise<string> {
+  try {
+    return await source()
+  } catch (error) {
+    // whatever the user's function throws means one thing: there is no token to ask with
+    throw new BearerTokenFailure('bearerToken: the function threw', { cause: error })
+  }
+}
+
+function toBearerProof(token: unknown): ClientProof {
+  if (isBearerToken(token)) return { headers: { authorization: `Bearer ${String(token)}` }, parameters: {} }
+  throw new BearerTokenFailure(
+    `bearerToken: the function returned ${token === '' ? 'nothing' : `no token (${typeof token})`}`,
+  )
 }
 
 function takesOnlyPost(supported: readonly string[] | undefined): boolean {

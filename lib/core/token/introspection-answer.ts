@@ -5,7 +5,7 @@
  * @see RFC 7662 §2.2
  */
 import { deepFreeze, type TokenFacts } from '../access-token.js'
-import { invalidToken } from '../errors.js'
+import { invalidToken, InvalidTokenError } from '../errors.js'
 import type { Profile } from '../issuer/profiles.js'
 import { firstString, memberOf, toAudience, toScopes, toSeconds } from './claims.js'
 import type { JsonObject } from '../issuer/jwt-format.js'
@@ -27,6 +27,35 @@ const KIND_MEMBERS: readonly (readonly [string, readonly string[]])[] = [
   ['token_use', ['access', 'access_token']],
   ['typ', ['bearer', 'at+jwt', 'jwt']],
 ]
+
+/** What an answer says of a token, and the milliseconds since the epoch until which it can at most be so. */
+export type Judgement =
+  | { readonly facts: TokenFacts; readonly until: number }
+  | { readonly refusal: InvalidTokenError; readonly until: number }
+
+/**
+ * @param answer whatever the endpoint said, parsed
+ * @returns the facts of an active access token for this API, or the refusal
+ */
+export function judgeAnswer(answer: unknown, expected: IntrospectionExpectations): Judgement {
+  try {
+    return toFacts(answer, expected)
+  } catch (error) {
+    if (!(error instanceof InvalidTokenError)) throw error
+    return { refusal: error, until: endOfRefusal(answer, error, expected) }
+  }
+}
+
+/** A token that is not valid yet may be so before long. */
+function endOfRefusal(
+  answer: unknown,
+  { reason }: InvalidTokenError,
+  { clockToleranceSeconds }: IntrospectionExpectations,
+): number {
+  if (reason !== 'opaque_not_yet_valid') return Infinity
+  const nbf = toSeconds(memberOf(answer as JsonObject, 'nbf')) ?? 0
+  return (nbf - clockToleranceSeconds) * 1000
+}
 
 /**
  * @returns the facts of an active access token, and when its `exp` is over (milliseconds since the epoch)
@@ -82,8 +111,8 @@ function validateKind(members: JsonObject, issuer: string): void {
     })
   }
   for (const [name, accepted] of KIND_MEMBERS) {
-    const found = memberOf(members, name)
-    if (typeof found !== 'string' || accepted.includes(found.toLowerCase())) continue
+    const found = memberOf(members, name) ?? undefined
+    if (found === undefined || (typeof found === 'string' && accepted.includes(found.toLowerCase()))) continue
     throw invalidToken('opaque_token_type_mismatch', { issuer, name, expected: accepted, found })
   }
 }

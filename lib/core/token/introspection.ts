@@ -3,15 +3,17 @@
  *
  * @see RFC 7662 §2 for the exchange, §4 for what may be cached
  */
-import type { TokenFacts } from '../access-token.js'
+import type { TokenFacts, TokenSource } from '../access-token.js'
 import { InvalidTokenError, UnavailableError } from '../errors.js'
 import { createCache } from '../io/cache.js'
-import { createCircuitBreaker } from '../io/circuit-breaker.js'
-import type { SendRequest } from '../io/http.js'
+import { createCircuitBreaker, type CircuitHealth, type ServiceSign } from '../io/circuit-breaker.js'
+import { createHttpClient, type HttpClient, type SendRequest } from '../io/http.js'
 import { createSingleFlight } from '../io/single-flight.js'
+import type { KeySource } from '../issuer/jwks.js'
 import { createClientAuthentication, type ClientCredentials } from './client-authentication.js'
 import { createIntrospectionCall, type IntrospectionEndpoint } from './introspection-call.js'
-import { toFacts, type IntrospectionExpectations } from './introspection-answer.js'
+import { judgeAnswer, type IntrospectionExpectations, type Judgement } from './introspection-answer.js'
+import { createSignedAnswer, type SignedResponseSettings } from './introspection-jwt.js'
 
 export interface IntrospectionSettings extends ClientCredentials {
   /** Undefined: discovered. */
@@ -20,6 +22,8 @@ export interface IntrospectionSettings extends ClientCredentials {
   readonly cacheTtlSeconds: number
   /** Seconds for which a negative answer is believed. */
   readonly negativeCacheTtlSeconds: number
+  /** Further seconds for which a positive answer serves while the server is down, never beyond its `exp`. */
+  readonly staleIfErrorSeconds: number
   /** Milliseconds in which a request has its answer. */
   readonly timeoutMs: number
   /** Positive and negative answers are kept apart, so many of each. */
@@ -27,6 +31,8 @@ export interface IntrospectionSettings extends ClientCredentials {
   readonly allowMissingAudience: boolean
   /** Whether `token_type_hint=access_token` is sent. */
   readonly tokenTypeHint: boolean
+  /** Undefined: answers come as plain JSON. */
+  readonly signedResponse: SignedResponseSettings | undefined
   /** Calls under way beyond which requests are answered 503 at once. */
   readonly maxConcurrent: number
   readonly breaker: { readonly failures: number; readonly trialSeconds: number }
@@ -36,13 +42,14 @@ export interface IntrospectionOptions extends IntrospectionExpectations {
   readonly settings: IntrospectionSettings
   /** The endpoint; rejects with the outage if it cannot be found out. */
   readonly discoverEndpoint: () => IntrospectionEndpoint | Promise<IntrospectionEndpoint>
+  /** The issuer's keys, for signed answers. */
+  readonly keys: KeySource
   readonly send: SendRequest
 }
 
-/** What an answer says about a token: the facts, or why it is none for this API. Holds until a moment. */
+/** What an answer says about a token: the facts, or why it is none for this API. */
 export type Verdict =
-  | { readonly facts: TokenFacts; readonly until: number }
-  | { readonly refusal: InvalidTokenError; readonly until: number }
+  { readonly facts: TokenFacts; readonly source: TokenSource } | { readonly refusal: InvalidTokenError }
 
 export interface Introspection {
   /** A verdict of an earlier answer that still holds. */
@@ -52,13 +59,14 @@ export interface Introspection {
    * @throws UnavailableError if the server gave no usable answer
    */
   ask(token: string, digest: string): Promise<Verdict>
-  /** @throws UnavailableError if the endpoint cannot be found out */
+  /** @throws UnavailableError if the endpoint or the keys of its answers cannot be found out */
   ready(): Promise<void>
   health(): IntrospectionHealth
+  close(): Promise<void>
 }
 
 export interface IntrospectionHealth {
-  readonly circuit: 'closed' | 'open' | 'trial'
+  readonly circuit: CircuitHealth['state']
   readonly failures: number
   readonly retryAfterSeconds: number
   readonly inFlight: number
@@ -66,74 +74,155 @@ export interface IntrospectionHealth {
   readonly cachedNegative: number
 }
 
+/** An answer as it is remembered; all times in milliseconds since the epoch. */
+interface Remembered<V> {
+  readonly verdict: V
+  readonly askedAt: number
+  readonly freshUntil: number
+  readonly until: number
+}
+
+type Positive = Extract<Verdict, { facts: unknown }>
+type Negative = Extract<Verdict, { refusal: unknown }>
+
 /** Caches and calls of one issuer's endpoint with one client: nothing of them is shared with another's. */
 export function createIntrospection(options: IntrospectionOptions): Introspection {
-  const { settings, issuer, discoverEndpoint, send } = options
-  // bad tokens have a space of their own: a flood of them cannot push out good ones
-  const positive = createCache<Verdict>(settings.cacheMaxEntries)
-  const negative = createCache<Verdict>(settings.cacheMaxEntries)
+  const { settings, issuer, discoverEndpoint, keys } = options
+  const memory = createMemory(settings)
   const share = createSingleFlight<Verdict>()
   const breaker = createBreaker(issuer, settings)
-  const authenticate = createClientAuthentication(settings, issuer)
-  const call = createIntrospectionCall({ issuer, settings, discoverEndpoint, authenticate, send })
-  let inFlight = 0
-
-  async function withinLimit(task: () => Promise<unknown>): Promise<unknown> {
-    if (inFlight >= settings.maxConcurrent) throw new UnavailableError('introspection_overloaded', { issuer })
-    inFlight += 1
-    try {
-      return await task()
-    } finally {
-      inFlight -= 1
-    }
-  }
+  const limit = createLimit(issuer, settings)
+  const connection = createConnection(options)
+  const call = createIntrospectionCall({
+    issuer,
+    settings,
+    discoverEndpoint,
+    authenticate: createClientAuthentication(settings, issuer),
+    readSignedAnswer:
+      settings.signedResponse && createSignedAnswer({ ...options, settings: settings.signedResponse }),
+    send: connection.send,
+  })
 
   // from the inside out: ask, unless it keeps failing, unless too many ask already
-  const answerFor = (token: string) => withinLimit(() => breaker.run(() => call(token)))
-
-  function judge(answer: unknown): Verdict {
-    const nowMs = Date.now()
-    try {
-      const { facts, until } = toFacts(answer, options)
-      return { facts, until: Math.min(until, nowMs + settings.cacheTtlSeconds * 1000) }
-    } catch (error) {
-      if (!(error instanceof InvalidTokenError)) throw error
-      return { refusal: error, until: nowMs + settings.negativeCacheTtlSeconds * 1000 }
-    }
-  }
+  const answerFor = (token: string) => limit.run(() => breaker.run(() => call(token)))
 
   async function askAndRemember(token: string, digest: string): Promise<Verdict> {
-    const verdict = judge(await answerFor(token))
-    const cache = 'facts' in verdict ? positive : negative
-    cache.set(digest, verdict)
-    return verdict
+    try {
+      return memory.remember(digest, judgeAnswer(await answerFor(token), options))
+    } catch (error) {
+      const stale = isDown(error) ? memory.recallStale(digest) : undefined
+      if (stale) return stale
+      throw error
+    }
   }
 
   return {
-    recall: (digest) => positive.get(digest, Date.now()) ?? negative.get(digest, Date.now()),
+    recall: memory.recall,
     ask: (token, digest) => share(digest, () => askAndRemember(token, digest)),
-    ready: async () => {
-      await discoverEndpoint()
+    async ready() {
+      await Promise.all([discoverEndpoint(), settings.signedResponse && keys.ready()])
     },
     health() {
       const { state: circuit, failures, retryAfterSeconds } = breaker.health()
-      const cached = { cachedPositive: positive.size, cachedNegative: negative.size }
-      return { circuit, failures, retryAfterSeconds, inFlight, ...cached }
+      return { circuit, failures, retryAfterSeconds, inFlight: limit.inFlight(), ...memory.sizes() }
+    },
+    close: () => connection.close(),
+  }
+}
+
+/** A client certificate needs connections of its own. */
+function createConnection({ settings, send }: IntrospectionOptions): HttpClient {
+  const { clientCertificate } = settings
+  return clientCertificate
+    ? createHttpClient(undefined, clientCertificate)
+    : { send, close: () => Promise.resolve() }
+}
+
+function createLimit(issuer: string, { maxConcurrent }: IntrospectionSettings) {
+  let inFlight = 0
+
+  return {
+    inFlight: () => inFlight,
+    async run<T>(task: () => Promise<T>): Promise<T> {
+      if (inFlight >= maxConcurrent) throw new UnavailableError('introspection_overloaded', { issuer })
+      inFlight += 1
+      try {
+        return await task()
+      } finally {
+        inFlight -= 1
+      }
     },
   }
 }
 
-/** A token that the server cannot stomach (a 400) says nothing against the server: anybody may send one. */
-const OUTAGES = new Set(['introspection_unavailable', 'introspection_credentials_refused'])
+/** Bad tokens have a space of their own: a flood of them cannot push out good ones. */
+function createMemory(settings: IntrospectionSettings) {
+  const positive = createCache<Remembered<Positive>>(settings.cacheMaxEntries)
+  const negative = createCache<Remembered<Negative>>(settings.cacheMaxEntries)
+
+  function remember(digest: string, judgement: Judgement): Verdict {
+    const askedAt = Date.now()
+    const end = (seconds: number) => Math.min(judgement.until, askedAt + seconds * 1000)
+    if ('refusal' in judgement) {
+      const until = end(settings.negativeCacheTtlSeconds)
+      // what is known to be bad must not come back as a stale good one
+      positive.delete(digest)
+      const verdict = { refusal: judgement.refusal }
+      negative.set(digest, { verdict, askedAt, freshUntil: until, until })
+      return verdict
+    }
+    const { facts } = judgement
+    const freshUntil = end(settings.cacheTtlSeconds)
+    const until = end(settings.cacheTtlSeconds + settings.staleIfErrorSeconds)
+    negative.delete(digest)
+    positive.set(digest, { verdict: { facts, source: 'cache' }, askedAt, freshUntil, until })
+    return { facts, source: 'introspection' }
+  }
+
+  function recall(digest: string): Verdict | undefined {
+    const now = Date.now()
+    const known = positive.get(digest, now) ?? negative.get(digest, now)
+    // an `nbf` held when it was judged; a clock that was set back since makes the answer one of the future
+    return known && known.askedAt <= now && now < known.freshUntil ? known.verdict : undefined
+  }
+
+  function recallStale(digest: string): Verdict | undefined {
+    const now = Date.now()
+    const known = positive.get(digest, now)
+    return known && known.askedAt <= now ? { ...known.verdict, source: 'stale' } : undefined
+  }
+
+  const sizes = () => ({ cachedPositive: positive.size, cachedNegative: negative.size })
+  return { remember, recall, recallStale, sizes }
+}
+
+/** Being refused ourselves, or being overloaded, does not make the server a server that is down. */
+function isDown(error: unknown): boolean {
+  if (!(error instanceof UnavailableError)) return false
+  if (error.reason === 'introspection_suspended') return isDown(error.cause)
+  return error.reason === 'introspection_unavailable' || error.reason === 'metadata_unavailable'
+}
 
 function createBreaker(issuer: string, { breaker }: IntrospectionSettings) {
   return createCircuitBreaker({
     ...breaker,
-    isFailure(error) {
-      if (!(error instanceof UnavailableError) || !OUTAGES.has(error.reason)) return false
-      return { retryAfterSeconds: error.retryAfterSeconds > 1 ? error.retryAfterSeconds : 0 }
-    },
-    refuse: (retryAfterSeconds) =>
-      new UnavailableError('introspection_suspended', { issuer, retryAfterSeconds }),
+    judge: toServiceSign,
+    refuse: (retryAfterSeconds, cause) =>
+      new UnavailableError('introspection_suspended', { issuer, retryAfterSeconds, cause }),
   })
+}
+
+/** A token that the server cannot stomach (a 400) says nothing against the server: anybody may send one. */
+function toServiceSign(error: unknown): ServiceSign {
+  if (!(error instanceof UnavailableError)) return 'unknown'
+  switch (error.reason) {
+    case 'introspection_unavailable':
+    case 'introspection_credentials_refused':
+      // 1 is what an outage says where the server said nothing
+      return { pauseSeconds: error.retryAfterSeconds > 1 ? error.retryAfterSeconds : 0 }
+    case 'introspection_answer_unusable':
+      return 'answered'
+    default:
+      return 'unknown'
+  }
 }

@@ -65,7 +65,7 @@ async function askInOrder(
   for (const introspection of asked) {
     try {
       const verdict = introspection.recall(digest) ?? (await introspection.ask(token, digest))
-      if ('facts' in verdict) return toAccessToken(token, verdict.facts, 'introspection')
+      if ('facts' in verdict) return toAccessToken(token, verdict.facts, verdict.source)
       refused ??= verdict
     } catch (error) {
       if (!(error instanceof UnavailableError)) throw error

@@ -2,8 +2,10 @@
 import { UnavailableError } from '../errors.js'
 import { createCache, type Cache } from '../io/cache.js'
 import type { SendRequest } from '../io/http.js'
+import type { IssuerMetadata } from '../issuer/discovery.js'
 import type { Profile } from '../issuer/profiles.js'
 import type { IssuerSettings, TrustedIssuer } from '../issuer/trusted-issuers.js'
+import { usesCertificate } from './client-authentication.js'
 import { createDecryption } from './decryption.js'
 import type { IntrospectionEndpoint } from './introspection-call.js'
 import { createIntrospection, type Introspection, type IntrospectionSettings } from './introspection.js'
@@ -66,22 +68,36 @@ function createIssuerIntrospection(
     clockToleranceSeconds: jwt === false ? DEFAULT_CLOCK_TOLERANCE_SECONDS : jwt.clockToleranceSeconds,
     settings: introspection,
     discoverEndpoint: endpointOf(trusted, introspection),
+    keys: trusted.keys,
     send,
   })
 }
 
 const DEFAULT_CLOCK_TOLERANCE_SECONDS = 30
 
-/** The endpoint that was given, or the one that the metadata names. */
+/** The endpoint that was given, or the one that the metadata names for this way of authenticating. */
 function endpointOf(
   trusted: TrustedIssuer<TokenIssuerSettings>,
-  { endpoint }: IntrospectionSettings,
+  settings: IntrospectionSettings,
 ): () => IntrospectionEndpoint | Promise<IntrospectionEndpoint> {
-  if (endpoint !== undefined) return () => ({ url: endpoint, authMethods: undefined })
+  const { endpoint } = settings
+  if (endpoint !== undefined) {
+    return () => ({ url: endpoint, authMethods: undefined, signingAlgorithms: undefined })
+  }
+  const isByCertificate = usesCertificate(settings)
 
-  return async function discoverEndpoint() {
-    const { introspectionEndpoint: url, introspectionAuthMethods: authMethods } = await trusted.metadata()
-    if (url !== undefined) return { url, authMethods }
-    throw new UnavailableError('introspection_endpoint_unknown', { issuer: trusted.settings.issuer })
+  function toEndpoint(metadata: IssuerMetadata): IntrospectionEndpoint {
+    const alias = isByCertificate ? metadata.introspectionMtlsEndpoint : undefined
+    const url = alias ?? metadata.introspectionEndpoint
+    if (url === undefined) {
+      throw new UnavailableError('introspection_endpoint_unknown', { issuer: trusted.settings.issuer })
+    }
+    const { introspectionAuthMethods, introspectionSigningAlgorithms } = metadata
+    return { url, authMethods: introspectionAuthMethods, signingAlgorithms: introspectionSigningAlgorithms }
+  }
+
+  return function discoverEndpoint() {
+    const metadata = trusted.metadata()
+    return metadata instanceof Promise ? metadata.then(toEndpoint) : toEndpoint(metadata)
   }
 }
