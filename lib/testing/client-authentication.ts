@@ -1,20 +1,27 @@
 /**
  * How the test issuer knows who asks at its introspection endpoint.
  *
- * @see RFC 6749 §2.3.1 for secrets, RFC 7523 §3 for assertions
+ * @see RFC 6749 §2.3.1 for secrets, RFC 7523 §3 for assertions, RFC 8705 §2 for certificates
  */
 import { createPublicKey, createSecretKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify } from 'jose'
+import type { RecordedRequest } from './request-log.js'
 import { SIGNING_ALGORITHMS } from './signing-keys.js'
 
 export type TestClientAuthMethod =
-  'client_secret_basic' | 'client_secret_post' | 'client_secret_jwt' | 'private_key_jwt'
+  | 'client_secret_basic'
+  | 'client_secret_post'
+  | 'client_secret_jwt'
+  | 'private_key_jwt'
+  | 'tls_client_auth'
+  | 'bearer'
 
 export const CLIENT_AUTH_METHODS: readonly TestClientAuthMethod[] = [
   'client_secret_basic',
   'client_secret_post',
   'client_secret_jwt',
   'private_key_jwt',
+  'tls_client_auth',
 ]
 
 /** A client that may introspect. */
@@ -22,6 +29,10 @@ export interface TestClient {
   readonly secret?: string
   /** Checks `private_key_jwt`; of a private key only the public half is used. */
   readonly jwk?: Readonly<JsonWebKey>
+  /** The thumbprint of the certificate that it must show. */
+  readonly certificateThumbprint?: string
+  /** An access token of its own. */
+  readonly bearerToken?: string
   /** The one method taken from this client. Default: any that its credentials allow. */
   readonly authMethod?: TestClientAuthMethod
 }
@@ -29,10 +40,11 @@ export interface TestClient {
 /** Clients by identifier; a string is a secret. */
 export type TestClients = Readonly<Record<string, string | TestClient>>
 
+/** @returns the client's identifier, or undefined if it is not who it says. */
 export type AuthenticatesClient = (
-  authorization: string | undefined,
+  request: RecordedRequest,
   parameters: URLSearchParams,
-) => Promise<boolean>
+) => Promise<string | undefined>
 
 interface Proof {
   readonly clientId: string
@@ -72,19 +84,32 @@ export function createClientCheck(clients: TestClients, audiences: readonly stri
     return true
   }
 
-  return async function authenticatesClient(authorization, parameters) {
-    const proofs = proofsIn(authorization, parameters)
-    const [proof] = proofs
-    // RFC 6749 §2.3: one method a request
-    if (proof === undefined || proofs.length > 1) return false
-    const client: TestClient | undefined = registered.get(proof.clientId)
-    if (client === undefined || (client.authMethod ?? proof.method) !== proof.method) return false
-    if (proof.method === 'private_key_jwt') {
+  async function isGood(proof: Proof, client: TestClient): Promise<boolean> {
+    const { method, value } = proof
+    if ((client.authMethod ?? method) !== method) return false
+    if (method === 'tls_client_auth') return value === client.certificateThumbprint
+    if (method === 'bearer') return value === client.bearerToken
+    if (method === 'private_key_jwt') {
       return client.jwk !== undefined && isGoodAssertion(proof, toPublicKey(client.jwk))
     }
     if (client.secret === undefined) return false
-    if (proof.method !== 'client_secret_jwt') return proof.value === client.secret
+    if (method !== 'client_secret_jwt') return value === client.secret
     return isGoodAssertion(proof, createSecretKey(client.secret, 'utf8'))
+  }
+
+  /** A bearer token names its client by itself. */
+  function holderOf(token: string): string {
+    return [...registered].find(([, { bearerToken }]) => bearerToken === token)?.[0] ?? ''
+  }
+
+  return async function authenticatesClient(request, parameters) {
+    const proofs = proofsIn(request, parameters)
+    const [proof] = proofs
+    // RFC 6749 §2.3: one method a request
+    if (proof === undefined || proofs.length > 1) return undefined
+    const clientId = proof.method === 'bearer' ? holderOf(proof.value) : proof.clientId
+    const client: TestClient | undefined = registered.get(clientId)
+    return client && (await isGood(proof, client)) ? clientId : undefined
   }
 }
 
@@ -92,12 +117,24 @@ function toPublicKey(jwk: Readonly<JsonWebKey>): KeyObject {
   return createPublicKey({ key: jwk, format: 'jwk' })
 }
 
-function proofsIn(authorization: string | undefined, parameters: URLSearchParams): Proof[] {
+function proofsIn({ headers, certificateThumbprint }: RecordedRequest, parameters: URLSearchParams): Proof[] {
   const found: (Proof | undefined)[] = []
-  if (authorization !== undefined) found.push(basicProof(authorization))
-  if (parameters.has('client_secret')) found.push(postProof(parameters))
+  const { authorization } = headers
+  if (authorization !== undefined) found.push(bearerProof(authorization) ?? basicProof(authorization))
+  if (parameters.has('client_secret')) {
+    found.push(proofOf(parameters, parameters.get('client_secret') ?? '', 'client_secret_post'))
+  }
   if (parameters.has('client_assertion')) found.push(assertionProof(parameters))
+  // a certificate may be shown beside another proof, which then is the one that counts
+  if (found.length === 0 && certificateThumbprint !== undefined && parameters.has('client_id')) {
+    found.push(proofOf(parameters, certificateThumbprint, 'tls_client_auth'))
+  }
   return found.includes(undefined) ? [] : found.filter((proof) => proof !== undefined)
+}
+
+function bearerProof(authorization: string): Proof | undefined {
+  const [, value] = /^bearer ([\w\-.~+/]+=*)$/i.exec(authorization) ?? []
+  return value === undefined ? undefined : { clientId: '', value, method: 'bearer' }
 }
 
 function basicProof(authorization: string): Proof | undefined {
@@ -119,9 +156,8 @@ function formDecode(text: string): string {
   return decodeURIComponent(text.replaceAll('+', ' '))
 }
 
-function postProof(parameters: URLSearchParams): Proof {
-  const value = parameters.get('client_secret') ?? ''
-  return { clientId: parameters.get('client_id') ?? '', value, method: 'client_secret_post' }
+function proofOf(parameters: URLSearchParams, value: string, method: TestClientAuthMethod): Proof {
+  return { clientId: parameters.get('client_id') ?? '', value, method }
 }
 
 function assertionProof(parameters: URLSearchParams): Proof | undefined {

@@ -1,7 +1,7 @@
 /**
  * The introspection endpoint of the test issuer.
  *
- * @see RFC 7662 §2
+ * @see RFC 7662 §2, and RFC 9701 §4, §5 for signed answers
  */
 import { type Answer, type AnswerShape, methodNotAllowed, toAnswer } from './answers.js'
 import type { AuthenticatesClient } from './client-authentication.js'
@@ -18,11 +18,13 @@ export interface IntrospectionEndpoint {
   readonly replaceAnswer: (replacement: AnswerIntrospection | null) => void
 }
 
+const SIGNED_TYPE = 'application/token-introspection+jwt'
 const NO_STORE = { 'cache-control': 'no-store' }
 
 export function createIntrospectionEndpoint(
   authenticatesClient: AuthenticatesClient,
   introspect: (token: string) => object,
+  signAnswer: (answer: object, clientId: string) => string,
 ): IntrospectionEndpoint {
   let replacement: AnswerIntrospection | null = null
 
@@ -30,10 +32,14 @@ export function createIntrospectionEndpoint(
     const { headers } = request
     if (!isForm(headers['content-type'])) return refusal(400, 'invalid_request')
     const parameters = new URLSearchParams(request.body)
-    if (!(await authenticatesClient(headers.authorization, parameters))) return invalidClient()
+    const clientId = await authenticatesClient(request, parameters)
+    if (clientId === undefined) return invalidClient()
     const [token, ...more] = parameters.getAll('token')
     if (token === undefined || more.length > 0) return refusal(400, 'invalid_request')
-    return replacement ? replacement(token, request) : { headers: NO_STORE, body: introspect(token) }
+    if (replacement) return replacement(token, request)
+    const answer = introspect(token)
+    if (!headers.accept?.includes(SIGNED_TYPE)) return { headers: NO_STORE, body: answer }
+    return { headers: { ...NO_STORE, 'content-type': SIGNED_TYPE }, body: signAnswer(answer, clientId) }
   }
 
   return {

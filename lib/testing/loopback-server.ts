@@ -1,5 +1,6 @@
-/** An HTTP server on 127.0.0.1 that can go away and come back under the same address. */
+/** A server on 127.0.0.1, over HTTP or HTTPS, that can go away and come back under the same address. */
 import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 
 export interface LoopbackServer {
@@ -11,16 +12,27 @@ export interface LoopbackServer {
   readonly stop: () => Promise<void>
 }
 
+/** Certificate and key of a server, in PEM. */
+export interface ServerTls {
+  readonly cert: string
+  readonly key: string
+}
+
 const HOST = '127.0.0.1'
 
-/** @param wanted port, or 0 for any free one. */
-export async function createLoopbackServer(wanted: number): Promise<LoopbackServer> {
-  const server = createServer()
+/**
+ * @param wanted port, or 0 for any free one.
+ * @param tls with it, clients are also asked for a certificate, of whatever authority.
+ */
+export async function createLoopbackServer(wanted: number, tls?: ServerTls): Promise<LoopbackServer> {
+  const server = tls
+    ? createTlsServer({ ...tls, requestCert: true, rejectUnauthorized: false })
+    : createServer()
   await listenOn(server, wanted)
   const { port } = server.address() as AddressInfo
 
   return {
-    origin: `http://${HOST}:${port}`,
+    origin: `${tls ? 'https' : 'http'}://${HOST}:${port}`,
     serve(listener) {
       server.on('request', listener)
     },

@@ -4,7 +4,7 @@
  * @see RFC 8414 §2, §3.1 and OpenID Connect Discovery 1.0 §4
  */
 import { CLIENT_AUTH_METHODS } from './client-authentication.js'
-import { SIGNING_ALGORITHMS } from './signing-keys.js'
+import { SIGNING_ALGORITHMS, type SigningAlgorithm } from './signing-keys.js'
 
 export interface Addresses {
   readonly issuer: string
@@ -40,7 +40,11 @@ export function toAddresses(origin: string, path: string): Addresses {
   }
 }
 
-export function toMetadata({ issuer, jwksUri, introspectionEndpoint }: Addresses): Record<string, unknown> {
+/** @param algorithms in which introspection answers are signed. */
+export function toMetadata(
+  { issuer, jwksUri, introspectionEndpoint }: Addresses,
+  algorithms: readonly SigningAlgorithm[],
+): Record<string, unknown> {
   const base = issuer.replace(/\/$/, '')
   return {
     issuer,
@@ -55,6 +59,7 @@ export function toMetadata({ issuer, jwksUri, introspectionEndpoint }: Addresses
       'HS384',
       'HS512',
     ],
+    introspection_signing_alg_values_supported: [...algorithms],
     response_types_supported: ['code'],
     grant_types_supported: ['authorization_code', 'client_credentials'],
     subject_types_supported: ['public'],

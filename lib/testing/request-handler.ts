@@ -1,5 +1,8 @@
 /** What the test issuer does with each request: reads it, records it, then answers it or fails as planned. */
+import { createHash } from 'node:crypto'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { type Answer, sendAnswer, toAnswer } from './answers.js'
 import type { Faults } from './faults.js'
 import type { EndpointName, RecordedRequest, RequestLog } from './request-log.js'
@@ -18,7 +21,16 @@ export function createRequestHandler(
   async function handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = '', url = '', headers } = incoming
     const { name, answer } = endpoints.get(withoutQuery(url)) ?? NOWHERE
-    const request = { method, path: name, url, headers, body: await readBody(incoming) }
+    const certificateThumbprint = thumbprintOf(incoming.socket)
+    const body = await readBody(incoming)
+    const request = {
+      method,
+      path: name,
+      url,
+      headers,
+      body,
+      ...(certificateThumbprint && { certificateThumbprint }),
+    }
     log.record(request)
     const exchange = { response, answer: async () => answer(request) }
     if (name === 'other') sendAnswer(response, await exchange.answer())
@@ -38,6 +50,13 @@ const NOWHERE: Endpoint = { name: 'other', answer: () => toAnswer({ status: 404 
 
 function withoutQuery(url: string): string {
   return url.split('?', 1)[0] ?? url
+}
+
+function thumbprintOf(socket: Socket): string | undefined {
+  if (!(socket instanceof TLSSocket)) return undefined
+  // without a certificate Node gives an empty object
+  const { raw } = socket.getPeerCertificate() as { raw?: Buffer }
+  return raw && createHash('sha256').update(raw).digest('base64url')
 }
 
 async function readBody(incoming: IncomingMessage): Promise<string> {

@@ -11,6 +11,8 @@ export interface RecordedRequest {
   readonly url: string
   readonly headers: IncomingHttpHeaders
   readonly body: string
+  /** The base64url SHA-256 of the certificate that the client showed, if any. */
+  readonly certificateThumbprint?: string | undefined
 }
 
 export interface RequestLog {

@@ -4,16 +4,18 @@ import { methodNotAllowed, toAnswer } from './answers.js'
 import { createClientCheck, type TestClients } from './client-authentication.js'
 import { createFaults, type Fault, type FaultyEndpoint } from './faults.js'
 import { type AnswerIntrospection, createIntrospectionEndpoint } from './introspection-endpoint.js'
-import { createLoopbackServer } from './loopback-server.js'
+import { createLoopbackServer, type ServerTls } from './loopback-server.js'
 import { type Addresses, type MetadataUrls, toAddresses, toMetadata } from './metadata.js'
 import { createOpaqueTokens, type OpaqueOptions } from './opaque-tokens.js'
 import { createRequestLog, type EndpointName, type RecordedRequest } from './request-log.js'
 import { createRequestHandler, type Endpoint } from './request-handler.js'
 import type { SignatureOptions } from './signatures.js'
 import { createSigningKeys, type Jwks, type SigningAlgorithm, type SigningKey } from './signing-keys.js'
-import { createTokenMint, type MintOptions } from './tokens.js'
+import { createTokenMint, type MintOptions, type SignAnswerOptions } from './tokens.js'
 
 export type { AnswerShape } from './answers.js'
+export { createTestAuthority, createTestCertificate } from './certificates.js'
+export type { TestCertificate, TestCertificateAuthority, TestCertificateOptions } from './certificates.js'
 export type { TestClient, TestClientAuthMethod, TestClients } from './client-authentication.js'
 export type { Fault, FaultyEndpoint } from './faults.js'
 export type { AnswerIntrospection } from './introspection-endpoint.js'
@@ -23,11 +25,13 @@ export type { EndpointName, RecordedRequest } from './request-log.js'
 export type { SignatureAlgorithm, SignatureOptions } from './signatures.js'
 export { createSigningKey, SIGNING_ALGORITHMS } from './signing-keys.js'
 export type { Jwks, SigningAlgorithm, SigningKey } from './signing-keys.js'
-export type { MintOptions } from './tokens.js'
+export type { MintOptions, SignAnswerOptions } from './tokens.js'
 
 export interface TestIssuerOptions {
   /** Port on 127.0.0.1. Default: any free one. */
   readonly port?: number
+  /** Makes it an HTTPS server that asks clients for certificates. Default: plain HTTP. */
+  readonly tls?: ServerTls
   /** Path of the issuer identifier, such as `'/tenant1'`, or `'/'` for one that ends with a slash. Default: none. */
   readonly path?: string
   /** Audience of the tokens. Default: `'https://api.example.com'`. */
@@ -89,6 +93,8 @@ export interface TestIssuer {
    * an expired token stays active here, so that a test sees who checks `exp`.
    */
   readonly issueOpaque: (options?: OpaqueOptions) => string
+  /** Signs an introspection answer as RFC 9701 §5 has it, or wrongly. This is what clients get who accept it. */
+  readonly signAnswer: (answer: object, clientId: string, options?: SignAnswerOptions) => string
   /** From now on introspection calls the token inactive, as it does any unknown one. */
   readonly revoke: (token: string) => void
   /** Takes over the answers to authenticated introspection requests; `null` gives them back. */
@@ -131,14 +137,15 @@ export async function createTestIssuer(options: TestIssuerOptions = {}): Promise
   const { audience = 'https://api.example.com', clients = { rs: 'rs-secret' } } = options
   const { path = '', algorithms = ['ES256'] } = options
   toAddresses('', path)
-  const server = await createLoopbackServer(options.port ?? 0)
+  const server = await createLoopbackServer(options.port ?? 0, options.tls)
   const addresses = toAddresses(server.origin, path)
   const { issuer, introspectionEndpoint } = addresses
-  const metadata = { ...toMetadata(addresses), ...options.metadata }
+  const metadata = { ...toMetadata(addresses, algorithms), ...options.metadata }
   const keys = createSigningKeys(algorithms)
   const opaque = createOpaqueTokens(issuer, audience)
   const checkClient = createClientCheck(clients, [issuer, introspectionEndpoint])
-  const introspection = createIntrospectionEndpoint(checkClient, opaque.introspect)
+  const mint = createTokenMint(keys, issuer, audience)
+  const introspection = createIntrospectionEndpoint(checkClient, opaque.introspect, mint.signAnswer)
   const log = createRequestLog()
   const faults = createFaults()
   let published: unknown
@@ -163,7 +170,7 @@ export async function createTestIssuer(options: TestIssuerOptions = {}): Promise
       published = value
     },
     jwks: keys.published,
-    ...createTokenMint(keys, issuer, audience),
+    ...mint,
     issueOpaque: opaque.issue,
     revoke: opaque.revoke,
     answerIntrospection: introspection.replaceAnswer,
