@@ -62,14 +62,19 @@ function makeCertificate(options: TestCertificateOptions, isAuthority: boolean):
     ),
   )
   const signature = sign('sha256', body, signer.privateKey)
-  const der = sequence(body, ECDSA_WITH_SHA256, bits(signature))
+  const certificate = sequence(body, ECDSA_WITH_SHA256, bits(signature))
   return {
     commonName,
     privateKey,
-    cert: `-----BEGIN CERTIFICATE-----\n${der.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`,
+    cert: toPem(certificate),
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
-    thumbprint: createHash('sha256').update(der).digest('base64url'),
+    thumbprint: createHash('sha256').update(certificate).digest('base64url'),
   }
+}
+
+function toPem(certificate: Buffer): string {
+  const lines = certificate.toString('base64').match(/.{1,64}/g) ?? []
+  return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n')
 }
 
 const ECDSA_WITH_SHA256 = sequence(oid('2a8648ce3d040302'))
@@ -125,5 +130,6 @@ function tagged(number: number, content: Buffer): Buffer {
 function der(tag: number, content: Buffer): Buffer {
   const { length } = content
   if (length < 0x80) return Buffer.concat([Buffer.from([tag, length]), content])
+  if (length < 0x100) return Buffer.concat([Buffer.from([tag, 0x81, length]), content])
   return Buffer.concat([Buffer.from([tag, 0x82, length >> 8, length & 0xff]), content])
 }
