@@ -49,12 +49,6 @@ export function assertCredentials(given: CredentialOptions, path: string, hasDis
       `resourceServer: ${path}.authMethod ${authMethod} needs ${needed}. Write ${path}.${needed}, or leave authMethod out`,
     )
   }
-  if (credential === 'bearerToken' && authMethod !== undefined) {
-    throw new ConfigurationError(
-      `${path}.authMethod`,
-      `resourceServer: ${path}.authMethod is how a client authenticates, which a bearerToken does by itself. Leave authMethod out`,
-    )
-  }
   if (credential === 'privateKey') assertKeyReadable(given, path)
   if (needed === 'clientCertificate' || credential === 'clientCertificate') {
     assertCertificate(given.clientCertificate, path, hasDispatcher)
@@ -111,6 +105,8 @@ function assertCertificate(
   }
   if (certificate === undefined) return
   assertOptions(certificate, at, CERTIFICATE_RULES)
+  assertOption(certificate.cert, `${at}.cert`, secret(pem))
+  assertOption(certificate.key, `${at}.key`, secret(pem))
   try {
     createSecureContext({ cert: certificate.cert, key: certificate.key })
   } catch {

@@ -3,6 +3,7 @@
  *
  * @see RFC 9701 §5 for the answer, §8 for what goes wrong where a token is taken for another
  */
+import { isUtf8 } from 'node:buffer'
 import { compactVerify, decodeProtectedHeader, errors } from 'jose'
 import type { VerificationKey } from '../issuer/key-set.js'
 import type { KeySource } from '../issuer/jwks.js'
@@ -157,17 +158,15 @@ function validateClaims(claims: JsonObject, options: SignedAnswerOptions): void 
 }
 
 function parseObject(payload: Uint8Array): JsonObject | undefined {
+  if (!isUtf8(payload)) return undefined
   try {
-    const value: unknown = JSON.parse(strictUtf8.decode(payload))
+    const value: unknown = JSON.parse(Buffer.from(payload).toString())
     return isObject(value) ? value : undefined
-  } catch (error) {
-    // the decoder's and the parser's ways to say "not UTF-8" and "not JSON"
-    if (error instanceof TypeError || error instanceof SyntaxError) return undefined
-    throw error
+  } catch {
+    // a SyntaxError is the parser's way to say "not JSON"
+    return undefined
   }
 }
-
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
