@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { UnavailableError } from '../../../lib/core/errors.js'
 import { parseKeySet, type KeySet } from '../../../lib/core/issuer/key-set.js'
 import { createFixedKeys } from '../../../lib/core/issuer/jwks.js'
+import { createSignatureVerification } from '../../../lib/core/issuer/signature.js'
 import { createSignedAnswer, type SignedResponseSettings } from '../../../lib/core/token/introspection-jwt.js'
 import { createTestIssuer, SIGNING_ALGORITHMS, type TestIssuer } from '../../../lib/testing/test-issuer.js'
 
@@ -15,6 +16,7 @@ afterEach(() => as.close())
 const reader = (settings: Partial<SignedResponseSettings> = {}) =>
   createSignedAnswer({
     issuer: as.issuer,
+    verifySignature: createSignatureVerification(),
     keys: createFixedKeys(as.issuer, parseKeySet(as.jwks()) as KeySet),
     settings: { algorithms: undefined, maxAgeSeconds: 60, audience: ['rs'], ...settings },
     clockToleranceSeconds: 30,
@@ -49,11 +51,11 @@ describe('createSignedAnswer', () => {
   })
 
   it.each([
-    ['kid', { kid: 7 }],
+    ['body', { kid: 7 }],
     ['kid', { kid: 'unknown' }],
     ['alg', { alg: ['ES256'] }],
     ['typ', { typ: ['token-introspection+jwt'] }],
-  ])('reads no header with an odd %s', async (name, header) => {
+  ])('reads no header with an odd member: %s', async (name, header) => {
     const body = as.signAnswer({ active: true }, 'rs', { header })
     await expect(reader()(body, ['ES256'])).rejects.toMatchObject({
       reason: 'introspection_answer_unusable',

@@ -3,13 +3,16 @@
  *
  * @see RFC 9701 §5 for the answer, §8 for what goes wrong where a token is taken for another
  */
-import { isUtf8 } from 'node:buffer'
-import { compactVerify, decodeProtectedHeader, errors } from 'jose'
-import type { VerificationKey } from '../issuer/key-set.js'
-import type { KeySource } from '../issuer/jwks.js'
-import { InvalidTokenError, UnavailableError } from '../errors.js'
-import { memberOf, toAudience } from './claims.js'
-import type { JsonObject } from './jwt-format.js'
+import { UnavailableError } from '../errors.js'
+import { memberOf, type DecodedJwt, type JsonObject } from '../issuer/jwt-format.js'
+import {
+  decodeSignedJwt,
+  SignedJwtError,
+  verifySignedJwt,
+  type SignedJwtFault,
+  type SignedJwtKeys,
+} from '../issuer/signed-jwt.js'
+import { toAudience } from './claims.js'
 
 /** What is asked of a signed answer. */
 export interface SignedResponseSettings {
@@ -21,9 +24,8 @@ export interface SignedResponseSettings {
   readonly audience: readonly string[]
 }
 
-export interface SignedAnswerOptions {
+export interface SignedAnswerOptions extends SignedJwtKeys {
   readonly issuer: string
-  readonly keys: KeySource
   readonly settings: SignedResponseSettings
   readonly clockToleranceSeconds: number
 }
@@ -45,6 +47,9 @@ export const SIGNED_ANSWER_ALGORITHMS: readonly string[] = [
   'Ed25519',
 ]
 
+const TYPES = ['token-introspection+jwt']
+/** As many bytes as a plain answer may have. */
+const MAX_BYTES = 256 * 1024
 /** RFC 9701 §6, where nothing else is agreed upon. */
 const DEFAULT_ALGORITHMS = ['RS256']
 
@@ -58,11 +63,21 @@ export type ReadSignedAnswer = (body: string, supported: readonly string[] | und
 export function createSignedAnswer(options: SignedAnswerOptions): ReadSignedAnswer {
   const { issuer, settings } = options
 
+  async function verify(jwt: string, algorithms: readonly string[]): Promise<JsonObject> {
+    let decoded: DecodedJwt | undefined
+    try {
+      decoded = decodeSignedJwt(jwt, MAX_BYTES)
+      return await verifySignedJwt(decoded, { types: TYPES, algorithms }, options)
+    } catch (error) {
+      if (!(error instanceof SignedJwtError)) throw error
+      const { name, expected } = EVIDENCE[error.fault] ?? { name: 'body', expected: 'a signed JWT' }
+      const found = decoded && memberOf(decoded.header, name)
+      throw unusable(issuer, name, name === 'alg' ? algorithms : expected, found ?? error.message)
+    }
+  }
+
   return async function readSignedAnswer(body, supported) {
-    const jwt = body.trim()
-    const allowed = settings.algorithms ?? usable(supported)
-    const { alg, kid } = validateHeader(jwt, allowed, issuer)
-    const claims = await verify(jwt, { alg, kid }, options)
+    const claims = await verify(body.trim(), settings.algorithms ?? usable(supported))
     validateClaims(claims, options)
     const answer = memberOf(claims, 'token_introspection')
     if (isObject(answer)) return answer
@@ -70,76 +85,18 @@ export function createSignedAnswer(options: SignedAnswerOptions): ReadSignedAnsw
   }
 }
 
+/** What operators are told of a fault: the header parameter, and what was expected there. */
+const EVIDENCE: Partial<Record<SignedJwtFault, { readonly name: string; readonly expected: unknown }>> = {
+  // no other JWT of this issuer's may pass for an answer
+  type: { name: 'typ', expected: TYPES },
+  algorithm: { name: 'alg', expected: undefined },
+  key: { name: 'kid', expected: 'a published key' },
+  signature: { name: 'signature', expected: 'one by a published key' },
+}
+
 function usable(supported: readonly string[] | undefined): readonly string[] {
   const named = supported?.filter((algorithm) => SIGNED_ANSWER_ALGORITHMS.includes(algorithm)) ?? []
   return named.length > 0 ? named : DEFAULT_ALGORITHMS
-}
-
-function validateHeader(jwt: string, allowed: readonly string[], issuer: string) {
-  const { alg, kid, typ } = decodeHeader(jwt, issuer)
-  const type = typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : typ
-  // no other JWT of this issuer's may pass for an answer
-  if (type !== 'token-introspection+jwt') throw unusable(issuer, 'typ', 'token-introspection+jwt', typ)
-  if (typeof alg !== 'string' || !allowed.includes(alg)) throw unusable(issuer, 'alg', allowed, alg)
-  if (kid === undefined || typeof kid === 'string') return { alg, kid }
-  throw unusable(issuer, 'kid', 'a string', typeof kid)
-}
-
-function decodeHeader(jwt: string, issuer: string): JsonObject {
-  try {
-    return decodeProtectedHeader(jwt)
-  } catch (error) {
-    // jose's way to say that this is no JWT
-    if (!(error instanceof TypeError)) throw error
-    throw unusable(issuer, 'body', 'a signed JWT', 'something else')
-  }
-}
-
-async function verify(
-  jwt: string,
-  hint: { readonly alg: string; readonly kid: string | undefined },
-  { issuer, keys }: SignedAnswerOptions,
-): Promise<JsonObject> {
-  const tried = await findKeys()
-  const payload = (await openWithAny(jwt, hint.alg, tried)) ?? (await openWithReplacement())
-  const claims = payload && parseObject(payload)
-  if (claims) return claims
-  throw unusable(
-    issuer,
-    'signature',
-    'a JSON object signed by a published key',
-    payload ? 'no object' : 'another',
-  )
-
-  async function findKeys(): Promise<readonly VerificationKey[]> {
-    try {
-      return await keys.find(hint)
-    } catch (error) {
-      // the key of an answer, not of the client's token: whose concern it is differs
-      if (!(error instanceof InvalidTokenError)) throw error
-      throw unusable(issuer, 'kid', 'a published key', hint.kid)
-    }
-  }
-
-  async function openWithReplacement() {
-    return openWithAny(jwt, hint.alg, await keys.findReplacement(hint, tried))
-  }
-}
-
-async function openWithAny(
-  jwt: string,
-  algorithm: string,
-  candidates: readonly VerificationKey[],
-): Promise<Uint8Array | undefined> {
-  for (const { publicKey } of candidates) {
-    try {
-      return (await compactVerify(jwt, publicKey, { algorithms: [algorithm] })).payload
-    } catch (error) {
-      // not this key, or a form that no key would mend
-      if (!(error instanceof errors.JOSEError)) throw error
-    }
-  }
-  return undefined
 }
 
 function validateClaims(claims: JsonObject, options: SignedAnswerOptions): void {
@@ -155,17 +112,6 @@ function validateClaims(claims: JsonObject, options: SignedAnswerOptions): void 
   const isTimely =
     typeof iat === 'number' && iat <= now + clockToleranceSeconds && iat >= now - settings.maxAgeSeconds
   if (!isTimely) throw unusable(issuer, 'iat', `at most ${settings.maxAgeSeconds} seconds ago`, iat)
-}
-
-function parseObject(payload: Uint8Array): JsonObject | undefined {
-  if (!isUtf8(payload)) return undefined
-  try {
-    const value: unknown = JSON.parse(Buffer.from(payload).toString())
-    return isObject(value) ? value : undefined
-  } catch {
-    // a SyntaxError is the parser's way to say "not JSON"
-    return undefined
-  }
 }
 
 function isObject(value: unknown): value is JsonObject {

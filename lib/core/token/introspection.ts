@@ -10,6 +10,7 @@ import { createCircuitBreaker, type CircuitHealth, type ServiceSign } from '../i
 import { createHttpClient, type HttpClient, type SendRequest } from '../io/http.js'
 import { createSingleFlight } from '../io/single-flight.js'
 import type { KeySource } from '../issuer/jwks.js'
+import type { VerifySignature } from '../issuer/signature.js'
 import { createClientAuthentication, type ClientCredentials } from './client-authentication.js'
 import { createIntrospectionCall, type IntrospectionEndpoint } from './introspection-call.js'
 import { judgeAnswer, type IntrospectionExpectations, type Judgement } from './introspection-answer.js'
@@ -42,8 +43,9 @@ export interface IntrospectionOptions extends IntrospectionExpectations {
   readonly settings: IntrospectionSettings
   /** The endpoint; rejects with the outage if it cannot be found out. */
   readonly discoverEndpoint: () => IntrospectionEndpoint | Promise<IntrospectionEndpoint>
-  /** The issuer's keys, for signed answers. */
+  /** The issuer's, for signed answers. */
   readonly keys: KeySource
+  readonly verifySignature: VerifySignature
   readonly send: SendRequest
 }
 

@@ -36,9 +36,15 @@ export interface TokenIssuer {
   readonly introspection: Introspection | undefined
 }
 
+/** What the issuers have in common. */
+interface Shared {
+  readonly send: SendRequest
+  readonly verifySignature: VerifySignature
+}
+
 export function createTokenIssuer(
   trusted: TrustedIssuer<TokenIssuerSettings>,
-  { send, verifySignature }: { readonly send: SendRequest; readonly verifySignature: VerifySignature },
+  { send, verifySignature }: Shared,
 ): TokenIssuer {
   const { settings, keys } = trusted
   const { jwt } = settings
@@ -49,14 +55,16 @@ export function createTokenIssuer(
     validateJwt: jwt === false ? undefined : createJwtValidation({ ...settings, jwt, keys, verifySignature }),
     decrypt:
       jwt !== false && jwt.decryptionKeys.length > 0 ? createDecryption(jwt.decryptionKeys) : undefined,
-    introspection: settings.introspection && createIssuerIntrospection(trusted, settings.introspection, send),
+    introspection:
+      settings.introspection &&
+      createIssuerIntrospection(trusted, settings.introspection, { send, verifySignature }),
   }
 }
 
 function createIssuerIntrospection(
   trusted: TrustedIssuer<TokenIssuerSettings>,
   introspection: IntrospectionSettings,
-  send: SendRequest,
+  shared: Shared,
 ): Introspection {
   const { issuer, aliases, audience, profile, jwt } = trusted.settings
   return createIntrospection({
@@ -69,7 +77,7 @@ function createIssuerIntrospection(
     settings: introspection,
     discoverEndpoint: endpointOf(trusted, introspection),
     keys: trusted.keys,
-    send,
+    ...shared,
   })
 }
 
