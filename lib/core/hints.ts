@@ -34,6 +34,8 @@ const HINTS: Partial<Record<RefusalReason | OutageReason, Hint>> = {
   introspection_credentials_refused: ({ name, found }) =>
     `${name ?? 'the introspection endpoint'} answered ${show(found)} to this API's own credentials. Check ` +
     `introspection: { clientId, clientSecret, authMethod }, and that this client may introspect`,
+  introspection_credentials_unavailable: ({ found }) =>
+    `there was no token of this API's own to ask with: ${show(found)}. Check introspection: { bearerToken }`,
   introspection_endpoint_unknown: () =>
     `its metadata names no introspection_endpoint. Write introspection: { endpoint: 'https://…' }`,
   introspection_answer_unusable: ({ name, found }) =>

@@ -322,6 +322,25 @@ describe('a connection that is lost', () => {
   })
 })
 
+describe('a bearer token of our own', () => {
+  it('that cannot be had is an outage, and no failing of the server', async () => {
+    const breaker = { failures: 1, trialSeconds: 10 }
+    let token: () => string | Promise<string> = () => Promise.reject(new Error('the vault is closed'))
+    const own = await createTestIssuer({ clients: { rs: { bearerToken: 'own' } } })
+    closing.push(own.close)
+    const opaque = api(own, { bearerToken: () => token(), breaker, timeoutMs: 100 })
+    const good = own.issueOpaque()
+    await opaque.get(good).expect(503)
+    expect(opaque.events.at(-1)).toMatchObject({ reason: 'introspection_credentials_unavailable' })
+    token = () => new Promise(() => undefined)
+    await opaque.get(good).expect(503)
+    expect(opaque.events.at(-1)).toMatchObject({ found: 'bearerToken: no token in time' })
+    expect([own.count('introspection'), health(opaque)?.circuit]).toEqual([0, 'closed'])
+    token = () => 'own'
+    await opaque.get(good).expect(200)
+  })
+})
+
 describe('ready and health', () => {
   it('find the endpoint ahead of traffic', async () => {
     const { guard } = api(as, {}, { jwt: false })
