@@ -3,8 +3,19 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import supertest from 'supertest'
+import { createHttpClient } from '../../../lib/core/io/http.js'
+import { createSignatureVerification } from '../../../lib/core/issuer/signature.js'
+import { createTrustedIssuers } from '../../../lib/core/issuer/trusted-issuers.js'
+import { resolveOptions } from '../../../lib/core/options/options.js'
+import { createTokenIssuer } from '../../../lib/core/token/token-issuer.js'
 import { createTestIssuer, type TestIssuer } from '../../../lib/testing/test-issuer.js'
-import { createClock, createOpaqueApi, type Clock, type OpaqueApi } from '../../support/opaque-api.js'
+import {
+  createClock,
+  createOpaqueApi,
+  RESOURCE,
+  type Clock,
+  type OpaqueApi,
+} from '../../support/opaque-api.js'
 
 const closing: (() => Promise<unknown>)[] = []
 let as: TestIssuer
@@ -129,7 +140,30 @@ describe('the memory', () => {
     expect([first.source, seen().source]).toEqual(['introspection', 'cache'])
   })
 
-  it('holds no token', async () => {
+  it('is kept under the digest of the token, never under the token (R7662-12)', async () => {
+    const http = createHttpClient()
+    closing.push(() => http.close())
+    const resolved = resolveOptions({
+      resource: RESOURCE,
+      issuer: as.issuer,
+      introspection: { clientId: 'rs', clientSecret: 'rs-secret' },
+    })
+    const { all } = createTrustedIssuers(resolved.issuers, http.send)
+    closing.push(() => Promise.resolve(all[0]?.close()))
+    const { introspection } = createTokenIssuer(all[0] as (typeof all)[number], {
+      send: http.send,
+      verifySignature: createSignatureVerification(),
+    })
+    const token = as.issueOpaque()
+    await introspection?.ask(token, 'digest')
+    expect([introspection?.recall('digest'), introspection?.recall(token)]).toEqual([
+      expect.objectContaining({ source: 'cache' }),
+      undefined,
+    ])
+    expect(JSON.stringify(introspection?.recall('digest'))).not.toContain(token)
+  })
+
+  it('shows no token', async () => {
     const { get, guard, events } = api(as)
     const token = as.issueOpaque()
     await get(token)
