@@ -66,6 +66,13 @@ const SECRET_METHODS: readonly ClientAuthMethod[] = [
   'client_secret_jwt',
 ]
 
+/** What can be form-encoded (RFC 6749 Appendix B): half a surrogate pair cannot. */
+const unicode = rule(
+  'a string that is not empty',
+  `'…'`,
+  (value) => text.accepts(value) && !/\p{Surrogate}/u.test(String(value)),
+)
+
 const BREAKER_RULES: Rules = { failures: integer(1, 1000, 10), trialSeconds: integer(1, 300, 5) }
 
 /** @throws ConfigurationError */
@@ -75,7 +82,7 @@ export function resolveIntrospection(
   allowHttp: boolean,
 ): IntrospectionSettings {
   assertOptions(given, path, rulesFor(allowHttp))
-  assertOption(given.clientId, `${path}.clientId`, text)
+  assertOption(given.clientId, `${path}.clientId`, unicode)
   if (given.breaker) assertOptions(given.breaker, `${path}.breaker`, BREAKER_RULES)
   assertCredentials(given, path)
   return {
@@ -98,8 +105,8 @@ export function resolveIntrospection(
 function rulesFor(allowHttp: boolean): Rules {
   return {
     endpoint: address(allowHttp),
-    clientId: text,
-    clientSecret: secret(text),
+    clientId: unicode,
+    clientSecret: secret(unicode),
     privateKey: secret(rule('a private key as PEM, JWK or KeyObject', 'privateKey', isKeyInput)),
     authMethod: oneOf([...SECRET_METHODS, 'private_key_jwt']),
     cacheTtlSeconds: integer(0, 3600, 30),
