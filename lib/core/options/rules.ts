@@ -112,7 +112,10 @@ function misuse(
 
 function unknownOption(path: string, name: string, known: readonly string[]): ConfigurationError {
   const nearest = known
-    .map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
+    .map((candidate) => ({
+      candidate,
+      distance: distanceBetween(name.toLowerCase(), candidate.toLowerCase()),
+    }))
     .sort((a, b) => a.distance - b.distance)[0]
   const isNear = nearest !== undefined && nearest.distance <= Math.max(2, Math.floor(name.length / 3))
   const remedy = isNear ? `did you mean ${nearest.candidate}?` : `known are ${known.join(', ')}`
@@ -141,6 +144,11 @@ function kindOf(value: unknown): string {
   if (typeof value !== 'object' || value === null) return String(value)
   if (Array.isArray(value)) return 'a list'
   return isThenable(value) ? 'a promise' : 'an object'
+}
+
+/** Names here end with their unit; one that was written without it is near. */
+function distanceBetween(name: string, candidate: string): number {
+  return name.length > 2 && candidate.startsWith(name) ? 0 : editDistance(name, candidate)
 }
 
 /** Levenshtein's: how many letters to change, to add or to leave out. */
