@@ -1,7 +1,7 @@
 import { generateKeyPairSync, KeyObject } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import { Agent } from 'undici'
-import { resolveOptions, type ResourceServerOptions } from '../../../lib/core/options/options.js'
+import { resolveOptions } from '../../../lib/core/options/options.js'
 import { PROFILES, type ProfileName } from '../../../lib/core/issuer/profiles.js'
 import { misuseOf } from '../../support/misuse.js'
 
@@ -206,6 +206,7 @@ describe('what each option takes', () => {
     ['jwt.secret', 'S3CRET'],
     ['jwt.decryptionKeys', []],
     ['jwt.decryptionKeys', [publicJwk]],
+    ['jwt.decryptionKeys', [generateKeyPairSync('ed25519').privateKey]],
     ['jwt.decryptionKeys', [{ kty: 'EC', d: 'S3CRET' }]],
     ['introspection', true],
     ['introspection.endpoint', 'http://login.example.com'],
