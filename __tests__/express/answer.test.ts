@@ -15,6 +15,7 @@ async function answered(
   error: OAuthError | UnavailableError,
   errors: 'respond' | 'next' = 'respond',
   prepare: (response: ServerResponse) => void = () => undefined,
+  metadataUrl?: string,
 ) {
   const passed: unknown[] = []
   const server = createServer((_request, response) => {
@@ -26,7 +27,7 @@ async function answered(
         passed.push(reason)
         response.end()
       },
-      { realm: 'api', errors },
+      { realm: 'api', errors, metadataUrl },
     )
   })
   return { answer: await request(server).get('/'), passed }
@@ -120,6 +121,22 @@ describe('answerError', () => {
       response.setHeader('www-authenticate', earlier),
     )
     expect(answer.headers['www-authenticate']).toBe(expected)
+  })
+
+  it.each([new MissingTokenError(), new InvalidTokenError('expired')])(
+    'points to the metadata of the API where they are served: %s',
+    async (error) => {
+      const url = 'https://api.example.com/.well-known/oauth-protected-resource'
+      const { answer } = await answered(error, 'respond', undefined, url)
+      expect(answer.headers['www-authenticate']).toMatch(
+        new RegExp(`^Bearer realm="api".*, resource_metadata="${url}"$`),
+      )
+    },
+  )
+
+  it('asks for no offline_access, which is between the client and the authorization server', async () => {
+    const { answer } = await answered(new MissingTokenError(['a', 'offline_access']))
+    expect(answer.headers['www-authenticate']).toBe('Bearer realm="api", scope="a"')
   })
 
   it('replaces what was prepared for another answer', async () => {

@@ -18,7 +18,13 @@ describe('formatChallenge', () => {
     fc.assert(
       fc.property(
         fc.record(
-          { realm: anyText, error: anyText, error_description: anyText, scope: fc.array(anyText) },
+          {
+            realm: anyText,
+            error: anyText,
+            error_description: anyText,
+            scope: fc.array(anyText),
+            further: fc.record({ acr_values: anyText }),
+          },
           { requiredKeys: ['realm'] },
         ),
         (parameters) => {
@@ -26,9 +32,17 @@ describe('formatChallenge', () => {
           expect(() => validateHeaderValue('WWW-Authenticate', value)).not.toThrow()
           const [challenge, ...others] = parseChallenges(value)
           expect(others).toEqual([])
-          const { realm, error, error_description: description, scope, ...unknown } = challenge!.params
+          const {
+            realm,
+            error,
+            error_description: description,
+            scope,
+            acr_values: further,
+            ...unknown
+          } = challenge!.params
           expect(unknown).toEqual({})
           expect(realm).toEqual(expect.any(String))
+          expect(further === undefined).toBe(parameters.further === undefined)
           expect(error === undefined).toBe(parameters.error === undefined)
           for (const text of [error, description])
             expect(text ?? '').toMatch(/^[\x20\x21\x23-\x5B\x5D-\x7E]*$/)

@@ -104,6 +104,8 @@ const plausible = fc.record(
     dispatcher: garbage,
     routeOpaque: garbage,
     allowAnonymous: garbage,
+    impliedScopes: fc.oneof(garbage, fc.dictionary(text, garbage)),
+    challengeScopes: garbage,
   },
   { requiredKeys: ['resource', 'issuer'] },
 )
