@@ -93,6 +93,23 @@ export class ConfigurationError extends TypeError {
 }
 
 /**
+ * For functions of the user's that must answer at once: a promise is an object, and would be taken for an answer.
+ *
+ * @throws ConfigurationError if `answer` is a promise
+ */
+export function assertSynchronous(answer: unknown, path: string): void {
+  if (!isThenable(answer)) return
+  // it is refused already; how it ends must not bring the process down as an unhandled rejection
+  answer.then(undefined, () => undefined)
+  throw new ConfigurationError(path, `${path}: the function must return its answer, not a promise of it`)
+}
+
+/** Whether a value is a promise, of whatever make. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}
+
+/**
  * A request that the client can mend: another token, another scope, another form.
  * `message` is the sentence the client is told; `evidence` is for the operator alone.
  */
@@ -188,7 +205,9 @@ export class UnavailableError extends Error {
     const { retryAfterSeconds = 1, cause, ...evidence } = details
     super('The access token cannot be checked at the moment', cause === undefined ? undefined : { cause })
     this.reason = reason
-    this.retryAfterSeconds = Math.max(0, Math.ceil(retryAfterSeconds))
+    this.retryAfterSeconds = Number.isFinite(retryAfterSeconds)
+      ? Math.max(0, Math.ceil(retryAfterSeconds))
+      : 1
     this.evidence = evidence
   }
 }

@@ -4,6 +4,7 @@
  */
 import { channel } from 'node:diagnostics_channel'
 import {
+  isThenable,
   OAuthError,
   UnavailableError,
   type OAuthErrorCode,
@@ -39,8 +40,11 @@ export interface OutageEvent extends CommonEvent {
 
 export type ResourceServerEvent = RefusalEvent | OutageEvent
 
-/** Told of every refusal and outage. Must not throw; what it throws becomes a process warning. */
-export type OnRefusal = (event: ResourceServerEvent) => void
+/**
+ * Told of every refusal and outage. Nobody waits for it. What it throws, or what the promise it may return
+ * rejects with, becomes a process warning.
+ */
+export type OnRefusal = (event: ResourceServerEvent) => unknown
 
 /** The names of the diagnostics channels on which events are published. */
 export const REFUSAL_CHANNEL = 'express-resource-server:refusal'
@@ -64,11 +68,16 @@ export function createReport(
 
 function notify(listener: OnRefusal, event: ResourceServerEvent): void {
   try {
-    listener(event)
+    const outcome = listener(event)
+    if (isThenable(outcome)) outcome.then(undefined, warn)
   } catch (error) {
     // an answer is on its way to the client; a faulty listener must not turn it into another
-    process.emitWarning(error instanceof Error ? error : String(error))
+    warn(error)
   }
+}
+
+function warn(cause: unknown): void {
+  process.emitWarning(cause instanceof Error ? cause : new Error('onRefusal failed', { cause }))
 }
 
 function toEvent(error: OAuthError | UnavailableError): ResourceServerEvent {

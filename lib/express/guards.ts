@@ -88,9 +88,9 @@ function describe(expression: ScopeExpression, isInner = false): string {
 }
 
 function assertScopes(name: string, scopes: readonly unknown[]): void {
-  const wrong = scopes.find((scope) => !isExpression(scope))
-  if (scopes.length > 0 && wrong === undefined) return
-  const received = scopes.length === 0 ? 'none' : JSON.stringify(wrong)
+  const misfits = scopes.filter((scope) => !isExpression(scope))
+  if (scopes.length > 0 && misfits.length === 0) return
+  const received = scopes.length === 0 ? 'none' : JSON.stringify(misfits)
   throw new ConfigurationError(
     name,
     `${name}: needs at least one scope, each a string without spaces, quotes and backslashes, received ${received}. ` +
@@ -98,8 +98,11 @@ function assertScopes(name: string, scopes: readonly unknown[]): void {
   )
 }
 
-/** Expressions were checked when they were made. */
+/** Checked to the last member, for it may have been written by hand: an empty `allOf` would let everybody pass. */
 function isExpression(value: unknown): boolean {
   if (typeof value === 'string') return isScopeToken(value)
-  return typeof value === 'object' && value !== null && ('anyOf' in value || 'allOf' in value)
+  if (typeof value !== 'object' || value === null) return false
+  const [[kind, members] = [], ...others] = Object.entries(value) as [string, unknown][]
+  if ((kind !== 'allOf' && kind !== 'anyOf') || others.length > 0) return false
+  return Array.isArray(members) && members.length > 0 && members.every(isExpression)
 }

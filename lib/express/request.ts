@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AccessToken } from '../core/access-token.js'
 import type { HasScope } from '../core/authorization/scopes.js'
 import type { OAuthError, UnavailableError } from '../core/errors.js'
-import { isTokenParameter } from '../core/token/extraction.js'
+import { isForm, isTokenParameter } from '../core/token/extraction.js'
 
 declare global {
   // the name is Express's own, for exactly this purpose
@@ -59,16 +59,17 @@ export const RESOURCE_SERVER: unique symbol = Symbol.for('express-resource-serve
  */
 export function concealQueryToken(request: ExpressRequest, response: ServerResponse): void {
   const { url = '' } = request
-  if (!url.includes('access_token')) return
-  request.url = withoutToken(url)
+  const concealed = withoutToken(url)
+  if (concealed === url) return
+  request.url = concealed
   if (request.originalUrl !== undefined) request.originalUrl = withoutToken(request.originalUrl)
   deleteTokenParameters(request.query)
   forbidSharedCaching(response)
 }
 
-/** Takes the token out of the parsed form. */
+/** Takes the token out of the parsed form. Elsewhere a member of that name is none of our business. */
 export function concealFormToken(request: ExpressRequest): void {
-  deleteTokenParameters(request.body)
+  if (isForm(request)) deleteTokenParameters(request.body)
 }
 
 function withoutToken(url: string): string {
@@ -77,7 +78,7 @@ function withoutToken(url: string): string {
   const kept = url
     .slice(at + 1)
     .split('&')
-    .filter((pair) => ![...new URLSearchParams(pair).keys()].some(isTokenParameter))
+    .filter((pair) => ![...new URLSearchParams(`?${pair}`).keys()].some(isTokenParameter))
   return kept.length === 0 ? url.slice(0, at) : `${url.slice(0, at)}?${kept.join('&')}`
 }
 
@@ -90,14 +91,36 @@ function deleteTokenParameters(parsed: unknown): void {
 function forbidSharedCaching(response: ServerResponse): void {
   const writeHead = response.writeHead.bind(response) as (...head: unknown[]) => ServerResponse
   response.writeHead = (...head: unknown[]) => {
-    const wished = String(response.getHeader('cache-control') ?? '')
-    if (!/\b(?:no-store|private)\b/i.test(wished)) response.setHeader('Cache-Control', toPrivate(wished))
+    const fields = head.at(-1)
+    if (typeof fields === 'object' && fields !== null)
+      head[head.length - 1] = withoutCaching(fields, response)
+    response.setHeader('Cache-Control', toPrivate(String(response.getHeader('cache-control') ?? '')))
     return writeHead(...head)
   }
 }
 
+/** Fields may come with `writeHead` too, as an object or as a list; their `Cache-Control` moves to the response. */
+function withoutCaching(fields: object, response: ServerResponse): unknown {
+  const pairs = Array.isArray(fields) ? toPairs(fields) : Object.entries(fields)
+  const isCaching = ([name]: [string, unknown]) => name.toLowerCase() === 'cache-control'
+  const caching = pairs.filter(isCaching)
+  if (caching.length > 0)
+    response.setHeader('Cache-Control', caching.map(([, value]) => String(value)).join(', '))
+  const kept = pairs.filter((pair) => !isCaching(pair))
+  return Array.isArray(fields) ? kept.flat() : Object.fromEntries(kept)
+}
+
+/** Names and values in turn. */
+function toPairs(list: readonly unknown[]): [string, unknown][] {
+  const names = list.filter((_, index) => index % 2 === 0)
+  return names.map((name, index) => [String(name), list[2 * index + 1]])
+}
+
 function toPrivate(wished: string): string {
-  const kept = wished.split(',').map((directive) => directive.trim())
-  const harmless = kept.filter((directive) => directive !== '' && !/^(?:public|s-maxage\b)/i.test(directive))
+  const directives = wished.split(',').map((directive) => directive.trim())
+  if (directives.some((directive) => /^(?:no-store|private)$/i.test(directive))) return wished
+  const harmless = directives.filter(
+    (directive) => directive !== '' && !/^(?:public|s-maxage)\b/i.test(directive),
+  )
   return ['private', ...harmless].join(', ')
 }

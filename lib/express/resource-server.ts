@@ -101,7 +101,7 @@ function createContext(
     metadataUrl: undefined,
     answer(error, request, response, next) {
       const event = report(error)
-      if (request.app?.get('env') !== 'production') hint(event)
+      if (!isProduction(request)) hint(event)
       answerError(error, response, next, { realm, errors, metadataUrl: context.metadataUrl })
     },
   }
@@ -129,6 +129,8 @@ function createHandler(
 
   return function resourceServer(request, response, next) {
     request[RESOURCE_SERVER] = context
+    // what another middleware left here was not accepted by this one
+    request.auth = undefined
     let outcome
     try {
       outcome = authenticator.authenticate(request)
@@ -153,6 +155,10 @@ export function isResourceServer(value: unknown): value is ResourceServer {
 function accept(accessToken: AccessToken, request: ExpressRequest, next: Next): void {
   request.auth = accessToken
   next()
+}
+
+function isProduction({ app }: ExpressRequest): boolean {
+  return typeof app?.get === 'function' && app.get('env') === 'production'
 }
 
 function isAnswer(error: unknown): error is OAuthError | UnavailableError {

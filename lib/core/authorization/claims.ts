@@ -1,6 +1,6 @@
 /** Does a claim of a good token permit this request? A claim that does not is 403, never "bad token". */
 import type { AccessToken } from '../access-token.js'
-import { InsufficientScopeError, refuse } from '../errors.js'
+import { assertSynchronous, InsufficientScopeError, refuse } from '../errors.js'
 
 /** What a claim must be: this value, or whatever the function says yes to. */
 export type ClaimExpectation =
@@ -11,6 +11,7 @@ export type ClaimExpectation =
  * absent claim, as undefined; only `true` is a yes.
  *
  * @throws InsufficientScopeError `claim_mismatch`
+ * @throws ConfigurationError if the function answers with a promise
  */
 export function validateClaim(accessToken: AccessToken, name: string, expected: ClaimExpectation): void {
   const found = Object.hasOwn(accessToken.claims, name) ? accessToken.claims[name] : undefined
@@ -28,5 +29,6 @@ function meets(found: unknown, expected: ClaimExpectation, accessToken: AccessTo
   if (typeof expected !== 'function')
     return found === expected || (Array.isArray(found) && found.includes(expected))
   const answer: unknown = expected(found, accessToken)
+  assertSynchronous(answer, 'requireClaim')
   return answer === true
 }

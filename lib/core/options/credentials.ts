@@ -20,9 +20,16 @@ const SECRET_METHODS: readonly ClientAuthMethod[] = [
 ]
 const TLS_METHODS: readonly ClientAuthMethod[] = ['tls_client_auth', 'self_signed_tls_client_auth']
 
+/** What can be form-encoded (RFC 6749 Appendix B): half a surrogate pair cannot. */
+const unicode = rule(
+  'a string that is not empty',
+  `'…'`,
+  (value) => text.accepts(value) && !/\p{Surrogate}/u.test(String(value)),
+)
+
 export const CREDENTIAL_RULES: Rules = {
-  clientId: text,
-  clientSecret: secret(text),
+  clientId: unicode,
+  clientSecret: secret(unicode),
   privateKey: secret(rule('a private key as PEM, JWK or KeyObject', 'privateKey', isKeyInput)),
   clientCertificate: secret(section),
   bearerToken: secret(rule('a bearer token, or a function that returns one', 'getToken', isBearerTokenInput)),
@@ -39,7 +46,7 @@ const CERTIFICATE_RULES: Rules = { cert: secret(pem), key: secret(pem) }
  * @throws ConfigurationError
  */
 export function assertCredentials(given: CredentialOptions, path: string, hasDispatcher: boolean): void {
-  if (given.bearerToken === undefined) assertOption(given.clientId, `${path}.clientId`, text)
+  if (given.bearerToken === undefined) assertOption(given.clientId, `${path}.clientId`, unicode)
   const { authMethod } = given
   const credential = onlyCredential(given, path)
   const needed = authMethod && credentialFor(authMethod)

@@ -11,9 +11,11 @@ import {
   assertOptions,
   either,
   flag,
+  joinOptions,
   listOf,
   oneOf,
   rule,
+  secret,
   section,
   text,
   type Rules,
@@ -51,10 +53,11 @@ export const SHARED_RULES: Rules = {
   issuer: text,
   audience: either(text, list),
   profile: either(oneOf(PROFILE_NAMES), section),
-  jwt: either(oneOf([false]), section),
-  jwks: section,
+  // what stands here instead of an object may be the secret itself
+  jwt: secret(either(oneOf([false]), section)),
+  jwks: secret(section),
   metadata: section,
-  introspection: either(oneOf([false]), section),
+  introspection: secret(either(oneOf([false]), section)),
   allowInsecureHttp: flag,
 }
 
@@ -100,8 +103,12 @@ export function resolveIssuer(
     audience: [entry.audience ?? shared.audience ?? shared.resource].flat(),
     profile: resolveProfile(entry.profile ?? shared.profile ?? 'rfc9068', at('profile')),
     jwt,
-    jwks: resolveJwks({ ...shared.jwks, ...entry.jwks }, at('jwks'), allowInsecureHttp),
-    metadata: resolveMetadata({ ...shared.metadata, ...entry.metadata }, at('metadata'), allowInsecureHttp),
+    jwks: resolveJwks(joinOptions(shared.jwks, entry.jwks), at('jwks'), allowInsecureHttp),
+    metadata: resolveMetadata(
+      joinOptions(shared.metadata, entry.metadata),
+      at('metadata'),
+      allowInsecureHttp,
+    ),
     introspection: introspection
       ? resolveIntrospection(introspection, at('introspection'), {
           resource: shared.resource,
@@ -117,7 +124,7 @@ function merge(
   shared: SharedIssuerOptions['jwt'],
   own: SharedIssuerOptions['jwt'],
 ): SharedIssuerOptions['jwt'] {
-  return own === false || own === undefined || !shared ? (own ?? shared) : { ...shared, ...own }
+  return own === false || own === undefined || !shared ? (own ?? shared) : joinOptions(shared, own)
 }
 
 /** RFC 8414 §2: an https URL without query or fragment. */
@@ -133,9 +140,16 @@ function issuerAddress(allowInsecureHttp: boolean) {
 function resolveProfile(given: ProfileName | Partial<Profile>, path: string): Profile {
   if (typeof given === 'string') return PROFILES[given]
   assertOptions(given, path, PROFILE_RULES)
-  if (given.tokenUse) assertOptions(given.tokenUse, `${path}.tokenUse`, { claim: text, value: text })
-  const profile = { ...PROFILES.rfc9068, ...given }
+  if (given.tokenUse) assertTokenUse(given.tokenUse, `${path}.tokenUse`)
+  const profile: Profile = { ...PROFILES.rfc9068, ...joinOptions<Profile>(given) }
   return { ...profile, types: profile.types.map((type) => type.toLowerCase().replace(/^application\//, '')) }
+}
+
+/** Half of it would be a check that always says yes. */
+function assertTokenUse(given: NonNullable<Profile['tokenUse']>, path: string): void {
+  assertOptions(given, path, { claim: text, value: text })
+  assertOption(given.claim, `${path}.claim`, text)
+  assertOption(given.value, `${path}.value`, text)
 }
 
 function nothingAccepted(path: string): ConfigurationError {

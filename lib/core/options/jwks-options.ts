@@ -4,7 +4,7 @@ import { ConfigurationError } from '../errors.js'
 import type { MetadataSettings } from '../issuer/discovery.js'
 import { parseKeySet } from '../issuer/key-set.js'
 import type { IssuerSettings } from '../issuer/trusted-issuers.js'
-import { address, assertOptions, integer, listOf, section, type Rules } from './rules.js'
+import { address, assertOptions, integer, isSection, listOf, rule, secret, type Rules } from './rules.js'
 
 /** Where an issuer's keys come from. */
 export interface JwksOptions {
@@ -32,11 +32,14 @@ export interface MetadataOptions {
   readonly timeoutMs?: number
 }
 
+const publicJwk = rule('a public JWK', `{ kty: 'EC', … }`, isJwk)
+
 /** @throws ConfigurationError */
 export function resolveJwks(given: JwksOptions, path: string, allowHttp: boolean): IssuerSettings['jwks'] {
   const rules: Rules = {
     uri: address(allowHttp),
-    keys: listOf(section),
+    // a private key given by mistake is not shown
+    keys: secret(listOf(publicJwk)),
     refreshSeconds: integer(10, 86_400, 300),
     cooldownSeconds: integer(1, 3600, 10),
     maxStaleSeconds: integer(0, 604_800, 3600),
@@ -57,6 +60,15 @@ export function resolveJwks(given: JwksOptions, path: string, allowHttp: boolean
     maxStaleSeconds: given.maxStaleSeconds ?? 3600,
     timeoutMs: given.timeoutMs ?? 5000,
   }
+}
+
+/** The members that are read of a key, by form: those given by hand need not have been JSON before. */
+function isJwk(value: unknown): boolean {
+  if (!isSection(value) || typeof value['kty'] !== 'string') return false
+  const { n, e, crv, x, y, kid, alg, use, key_ops: operations = [] } = value
+  const isText = (member: unknown) => member === undefined || typeof member === 'string'
+  const isList = Array.isArray(operations) && operations.every(isText)
+  return isList && [n, e, crv, x, y, kid, alg, use].every(isText)
 }
 
 /** Members that cannot verify are skipped in a published set; one given by hand is a mistake. */

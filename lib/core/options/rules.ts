@@ -1,5 +1,5 @@
 /** Rules for options: each says what it wants in words, so that a wrong option explains itself. */
-import { ConfigurationError } from '../errors.js'
+import { ConfigurationError, isThenable } from '../errors.js'
 import { isLoopback } from '../issuer/discovery.js'
 
 /** What an option must be, and how to write it. */
@@ -42,8 +42,8 @@ export function either(first: Rule, second: Rule): Rule {
 /** An address that may be called: https, or http on this machine; http anywhere only by the named option. */
 export function address(allowInsecureHttp: boolean): Rule {
   const wants = allowInsecureHttp
-    ? 'an http: or https: URL'
-    : 'an https: URL (http: only on the loopback interface)'
+    ? 'an http: or https: URL without user and password'
+    : 'an https: URL (http: only on the loopback interface) without user and password'
   return rule(wants, `'https://login.example.com/…'`, (value) => isAddress(value, allowInsecureHttp))
 }
 
@@ -69,6 +69,12 @@ export const section: Rule = rule('an object', '{ … }', isSection)
 
 export function isSection(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Joins objects of options, the later before the earlier. Undefined counts as not given. */
+export function joinOptions<T extends object>(...given: readonly (Partial<T> | undefined)[]): Partial<T> {
+  const members = given.flatMap((one) => Object.entries(one ?? {}).filter(([, value]) => value !== undefined))
+  return Object.fromEntries(members) as Partial<T>
 }
 
 /**
@@ -97,7 +103,7 @@ function misuse(
   { wants, example, secret: isSecret }: Rule,
   value: unknown,
 ): ConfigurationError {
-  const received = isSecret ? `a ${typeof value} (not shown)` : show(value)
+  const received = isSecret ? `${kindOf(value)} (not shown)` : show(value)
   return new ConfigurationError(
     path,
     `resourceServer: ${path || 'options'} must be ${wants}, received ${received}. Write ${path || 'options'}: ${example}`,
@@ -106,21 +112,43 @@ function misuse(
 
 function unknownOption(path: string, name: string, known: readonly string[]): ConfigurationError {
   const nearest = known
-    .map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
+    .map((candidate) => ({
+      candidate,
+      distance: distanceBetween(name.toLowerCase(), candidate.toLowerCase()),
+    }))
     .sort((a, b) => a.distance - b.distance)[0]
   const isNear = nearest !== undefined && nearest.distance <= Math.max(2, Math.floor(name.length / 3))
   const remedy = isNear ? `did you mean ${nearest.candidate}?` : `known are ${known.join(', ')}`
   return new ConfigurationError(path, `resourceServer: ${path} is no option; ${remedy}`)
 }
 
+/** Of objects the names only: a secret may stand in any member. Never throws, whatever it is given. */
 function show(value: unknown): string {
-  if (typeof value === 'function') return 'a function'
-  if (typeof value === 'bigint' || typeof value === 'symbol') return String(value)
-  if (value instanceof Promise) return 'a promise'
-  const json = JSON.stringify(value, (name, member: unknown) =>
-    /secret|key|password/i.test(name) ? '(not shown)' : member,
-  )
-  return (json as string | undefined)?.slice(0, 120) ?? 'undefined'
+  if (typeof value === 'string') return JSON.stringify(withoutUserInfo(value).slice(0, 120))
+  if (Array.isArray(value)) return `[${value.slice(0, 5).map(showMember).join(', ')}]`
+  if (typeof value !== 'object' || value === null) return kindOf(value)
+  const names = Object.keys(value).slice(0, 5).join(', ')
+  return names === '' || isThenable(value) ? kindOf(value) : `an object with ${names.slice(0, 120)}`
+}
+
+function showMember(value: unknown): string {
+  return typeof value === 'string' ? show(value) : kindOf(value)
+}
+
+function withoutUserInfo(text: string): string {
+  return text.replace(/\/\/[^/?#]*@/, '//(not shown)@')
+}
+
+function kindOf(value: unknown): string {
+  if (typeof value === 'string' || typeof value === 'function') return `a ${typeof value}`
+  if (typeof value !== 'object' || value === null) return String(value)
+  if (Array.isArray(value)) return 'a list'
+  return isThenable(value) ? 'a promise' : 'an object'
+}
+
+/** Names here end with their unit; one that was written without it is near. */
+function distanceBetween(name: string, candidate: string): number {
+  return name.length > 2 && candidate.startsWith(name) ? 0 : editDistance(name, candidate)
 }
 
 /** Levenshtein's: how many letters to change, to add or to leave out. */

@@ -4,7 +4,7 @@
  * @see RFC 6750 §2, §3.1
  * @see RFC 9110 §11.4, §11.6.2
  */
-import { ConfigurationError, invalidRequest, missingToken } from '../errors.js'
+import { assertSynchronous, invalidRequest, missingToken } from '../errors.js'
 
 /**
  * What is read of a request. Node's `IncomingMessage` and Express's `Request` fit; so does
@@ -21,7 +21,8 @@ export interface TokenRequest {
 }
 
 /**
- * A place of the user's own, such as a cookie. Synchronous; returns undefined where there is no token.
+ * A place of the user's own, such as a cookie. Synchronous; undefined, null and the empty string (a cookie
+ * that was cleared) say that there is no token. What it throws goes to the app's error handler.
  * Danger: a cookie comes along with requests that other sites make; such an API needs a CSRF defence.
  */
 export type TokenLocation = {
@@ -39,6 +40,7 @@ export interface ExtractionSettings {
 
 /** RFC 6750 §2.1: b64token. */
 const TOKEN68 = /^[A-Za-z0-9\-._~+/]+=*$/
+const AUTHORIZATION = 'authorization'
 const PARAMETER = 'access_token'
 /** Methods whose body has defined semantics (RFC 6750 §2.2). */
 const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH'])
@@ -64,36 +66,52 @@ export function createExtraction(settings: ExtractionSettings): (request: TokenR
   }
 }
 
-/** The value of the one `Authorization` field, read from the raw fields where there are any. */
-function authorizationField({ headers, rawHeaders }: TokenRequest): string | undefined {
-  if (!rawHeaders) return authorizationMember(headers)
-  let value: string | undefined
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index]
-    if (name?.length !== 13 || name.toLowerCase() !== 'authorization') continue
-    if (value !== undefined) throw invalidRequest('multiple_authorization_fields')
-    value = rawHeaders[index + 1] ?? ''
+/**
+ * The value of the one `Authorization` field. The raw fields tell how many there were; the value is the one that
+ * every other middleware sees. Adapters for functions in a cloud leave the raw fields empty.
+ */
+function authorizationField({ headers, rawHeaders = [] }: TokenRequest): string | undefined {
+  const values = fieldValues(headers, AUTHORIZATION)
+  if (values.length > 1 || countFields(rawHeaders, AUTHORIZATION) > 1) {
+    throw invalidRequest('multiple_authorization_fields')
   }
-  return value
+  return values[0]
 }
 
-function authorizationMember(headers: TokenRequest['headers']): string | undefined {
-  const values = Object.entries(headers).flatMap(([name, value]) =>
-    name.toLowerCase() === 'authorization' ? (value ?? []) : [],
-  )
-  if (values.length > 1) throw invalidRequest('multiple_authorization_fields')
-  return values[0]
+function countFields(rawHeaders: readonly string[], name: string): number {
+  let count = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (isField(rawHeaders[index] ?? '', name)) count += 1
+  }
+  return count
+}
+
+/** Node's names are in lower case, those of others need not be. */
+function fieldValues(headers: TokenRequest['headers'], name: string): string[] {
+  const names = Object.keys(headers).filter((candidate) => isField(candidate, name))
+  return names.flatMap((found) => headers[found] ?? [])
+}
+
+function isField(candidate: string, name: string): boolean {
+  return candidate.length === name.length && candidate.toLowerCase() === name
 }
 
 /** The token of Bearer credentials; undefined for another scheme. The scheme's case does not count. */
 function bearerToken(credentials: string): string | undefined {
-  const value = credentials.trimEnd()
+  const value = withoutTrailingSpace(credentials)
   if (value.length < 6 || value.slice(0, 6).toLowerCase() !== 'bearer') return undefined
   if (value.length === 6) throw invalidRequest('malformed_credentials')
   if (value.charCodeAt(6) !== 0x20) return undefined
   let start = 7
   while (value.charCodeAt(start) === 0x20) start += 1
   return value.slice(start)
+}
+
+/** RFC 9110 §5.5: whitespace (SP and HTAB, no other) after a field value is no part of it. */
+function withoutTrailingSpace(value: string): string {
+  let end = value.length
+  while (value[end - 1] === ' ' || value[end - 1] === '\t') end -= 1
+  return value.slice(0, end)
 }
 
 function onlyToken(
@@ -105,13 +123,8 @@ function onlyToken(
   if (settings.form) found.push(...formTokens(request))
   if (settings.query) found.push(...queryTokens(request.url))
   const custom: unknown = settings.custom?.(request)
-  if (custom instanceof Promise) {
-    throw new ConfigurationError(
-      'tokenFrom',
-      'tokenFrom: the function must return the token, not a promise of it',
-    )
-  }
-  if (custom !== undefined && custom !== null) found.push(custom)
+  assertSynchronous(custom, 'tokenFrom')
+  if (custom !== undefined && custom !== null && custom !== '') found.push(custom)
 
   if (found.length > 1) throw invalidRequest('multiple_tokens', { found: found.length })
   const [token] = found
@@ -119,28 +132,30 @@ function onlyToken(
   return token
 }
 
-/** RFC 6750 §2.2: only a form-encoded body, only where a body means something. */
-function formTokens({ headers, method, body }: TokenRequest): unknown[] {
-  const contentType = headers['content-type']
-  const isForm =
-    typeof contentType === 'string' &&
-    /^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(contentType.trim())
-  if (!isForm || !BODY_METHODS.has(method ?? '')) return []
-  if (typeof body !== 'object' || body === null) return []
-  // a parameter that came twice is an array here, which is no token either
-  return Object.entries(body).flatMap(([name, value]: [string, unknown]) =>
-    isTokenParameter(name) ? [value] : [],
-  )
+/** Whether a token may be looked for in the body: form-encoded, and where a body means something (RFC 6750 §2.2). */
+export function isForm({ headers, method }: TokenRequest): boolean {
+  const [contentType, second] = fieldValues(headers, 'content-type')
+  if (contentType === undefined || second !== undefined || !BODY_METHODS.has(method ?? '')) return false
+  return contentType.split(';', 1)[0]?.trim().toLowerCase() === 'application/x-www-form-urlencoded'
 }
 
-function queryTokens(url: string | undefined): string[] {
+function formTokens(request: TokenRequest): unknown[] {
+  const { body } = request
+  if (typeof body !== 'object' || body === null || !isForm(request)) return []
+  return Object.entries(body).flatMap(toToken)
+}
+
+function queryTokens(url: string | undefined): unknown[] {
   const query = url?.indexOf('?') ?? -1
   if (url === undefined || query === -1) return []
-  const found: string[] = []
-  for (const [name, value] of new URLSearchParams(url.slice(query + 1))) {
-    if (isTokenParameter(name)) found.push(value)
-  }
-  return found
+  // the first question mark is not part of the query, a second one is
+  return [...new URLSearchParams(url.slice(query))].flatMap(toToken)
+}
+
+/** A parameter that came twice, or as an array or object, is one token parameter too many or no string. */
+function toToken([name, value]: [string, unknown]): unknown[] {
+  if (name === PARAMETER) return [value]
+  return isTokenParameter(name) ? [{ [name]: value }] : []
 }
 
 /** Parsers that build arrays and objects take `access_token[]` and `access_token[x]` for the same parameter. */
