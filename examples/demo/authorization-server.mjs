@@ -135,7 +135,7 @@ function clients(clientKey) {
     { ...none, client_id: 'svc', client_secret: 'svc-secret', grant_types: ['client_credentials'] },
     // the API itself, which introspects; once for every way to prove it
     { ...none, client_id: 'rs', client_secret: 'rs-secret' },
-    { ...none, client_id: 'rs:odd id', client_secret: 'p%40ss:w+rd/=& ü' },
+    { ...none, client_id: 'rs:odd id', client_secret: 'p%40ss:w+rd/=&' },
     {
       ...none,
       client_id: 'rs-post',
