@@ -1,10 +1,10 @@
-// The embedded authorization server in a process of its own, told by messages what to do.
+// See server-process.ts.
 import { startAuthorizationServer } from '../../examples/demo/authorization-server.mjs'
 
 const server = await startAuthorizationServer(JSON.parse(process.argv[2]))
 
-process.on('message', async ({ method, options }) => {
-  await server[method](options)
+process.on('message', async ({ method, argument }) => {
+  await server[method](argument)
   process.send('done')
 })
 process.on('disconnect', () => process.exit())

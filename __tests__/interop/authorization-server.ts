@@ -1,14 +1,14 @@
-/**
- * The embedded authorization server in a process of its own, with a clock of its own. (In the realm that
- * Jest makes it would not take keys for plain objects.)
- */
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
+/** The embedded authorization server of the demo, in a process of its own. */
 import type { AuthorizationServer } from '../../examples/demo/authorization-server.mjs'
+import { startServerProcess } from './server-process.js'
 
-export interface AuthorizationServerProcess extends Omit<AuthorizationServer, 'start' | 'rotateKeys'> {
-  start(): Promise<void>
-  rotateKeys(options?: { readonly keep?: boolean }): Promise<void>
+export interface AuthorizationServerProcess extends Pick<
+  AuthorizationServer,
+  'issuer' | 'origin' | 'clientKey'
+> {
+  start(): Promise<unknown>
+  stop(): Promise<unknown>
+  rotateKeys(options?: { readonly keep?: boolean }): Promise<unknown>
   /** Ends the process. */
   close(): Promise<void>
 }
@@ -16,24 +16,12 @@ export interface AuthorizationServerProcess extends Omit<AuthorizationServer, 's
 export async function startAuthorizationServer(
   options: { readonly path?: string } = {},
 ): Promise<AuthorizationServerProcess> {
-  const child = fork('__tests__/interop/authorization-server-process.mjs', [JSON.stringify(options)])
-  const [started] = (await once(child, 'message')) as [AuthorizationServer]
-
-  async function tell(method: 'start' | 'stop' | 'rotateKeys', argument?: unknown): Promise<void> {
-    const done = once(child, 'message')
-    child.send({ method, options: argument })
-    await done
-  }
-
+  const server = await startServerProcess<AuthorizationServer>('authorization-server-process.mjs', options)
   return {
-    ...started,
-    start: () => tell('start'),
-    stop: () => tell('stop'),
-    rotateKeys: (argument) => tell('rotateKeys', argument),
-    async close() {
-      const exited = once(child, 'exit')
-      child.disconnect()
-      await exited
-    },
+    ...server.started,
+    start: () => server.tell('start'),
+    stop: () => server.tell('stop'),
+    rotateKeys: (argument) => server.tell('rotateKeys', argument),
+    close: () => server.close(),
   }
 }
