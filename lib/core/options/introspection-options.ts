@@ -27,9 +27,9 @@ export interface IntrospectionOptions {
   readonly endpoint?: string
   /** The client as which this API asks. Required: it never asks anonymously. */
   readonly clientId: string
-  readonly clientSecret?: string
+  readonly clientSecret?: string | undefined
   /** PEM (PKCS #8), JWK or KeyObject, for `private_key_jwt`. */
-  readonly privateKey?: PrivateKeyInput
+  readonly privateKey?: PrivateKeyInput | undefined
   /**
    * Default `private_key_jwt` with a private key; with a secret `client_secret_basic`, or
    * `client_secret_post` where the metadata allows only that.
