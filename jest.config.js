@@ -15,6 +15,7 @@ export default {
     ],
   },
   collectCoverageFrom: ['lib/**/*.ts', '!lib/testing/**'],
+  coverageThreshold: { global: { statements: 90, lines: 90, functions: 80, branches: 80 } },
   coverageProvider: 'v8',
   coverageReporters: ['text', 'lcovonly'],
   modulePathIgnorePatterns: ['<rootDir>/bench/', '<rootDir>/dist/'],

@@ -1,5 +1,6 @@
 /** Alice signs in at the embedded authorization server: authorization code with PKCE, as a browser would. */
 import { createHash, randomBytes } from 'node:crypto'
+import { followRedirects } from '../support/browser.js'
 
 const REDIRECT_URI = 'http://127.0.0.1/callback'
 
@@ -24,13 +25,13 @@ export async function signIn(issuer: string, resource?: string): Promise<UserTok
     code_challenge_method: 'S256',
     ...wished,
   })
-  const code = await follow(`${issuer}/auth?${query.toString()}`)
+  const back = await followRedirects(`${issuer}/auth?${query.toString()}`, REDIRECT_URI)
   const response = await fetch(`${issuer}/token`, {
     method: 'POST',
     body: new URLSearchParams({
       grant_type: 'authorization_code',
       client_id: 'spa',
-      code,
+      code: back.searchParams.get('code') ?? '',
       redirect_uri: REDIRECT_URI,
       code_verifier: verifier,
       ...wished,
@@ -38,25 +39,4 @@ export async function signIn(issuer: string, resource?: string): Promise<UserTok
   })
   if (!response.ok) throw new Error(await response.text())
   return (await response.json()) as UserTokens
-}
-
-/** Follows redirects with cookies until one leads back to the application. @returns the code */
-async function follow(start: string): Promise<string> {
-  const cookies = new Map<string, string>()
-  let url = start
-  for (let hops = 0; hops < 10; hops += 1) {
-    const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')
-    const response = await fetch(url, { redirect: 'manual', headers: { cookie } })
-    for (const line of response.headers.getSetCookie()) {
-      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? []
-      cookies.set(name, value)
-    }
-    const location = response.headers.get('location')
-    if (location === null) throw new Error(`${url} answered ${response.status}: ${await response.text()}`)
-    url = new URL(location, url).href
-    if (url.startsWith(REDIRECT_URI)) break
-  }
-  const code = new URL(url).searchParams.get('code')
-  if (code === null) throw new Error(`no code in ${url}`)
-  return code
 }
