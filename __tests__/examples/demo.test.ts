@@ -45,13 +45,13 @@ describe('npm start', () => {
     expect(await onPorts.exited).toEqual({ code: 0, signal: null })
     expect(onPorts.output()).toMatch(/(\d+) of \1 requests were answered as announced\./)
     expect(onPorts.output()).not.toMatch(/127\.0\.0\.1:(?:4000|4010)\b/)
-  }, 30_000)
+  })
 
   it('-- --once ends with 1 if a request is not answered as announced, and says which', async () => {
     expect(await differing.exited).toEqual({ code: 1, signal: null })
     expect(differing.output()).toContain('not as announced: status should be 403, is 201')
     expect(differing.output()).toContain('differs: 6. A missing scope')
-  }, 30_000)
+  })
 
   it('stays up for requests of the reader, pasted from the transcript, until Ctrl-C', async () => {
     await staying.printed(STAYS_UP)
@@ -62,7 +62,7 @@ describe('npm start', () => {
 
     expect(await staying.stop('SIGINT')).toEqual({ code: 0, signal: null })
     await expect(fetch(origin)).rejects.toThrow('fetch failed')
-  }, 30_000)
+  })
 })
 
 describe('the transcript', () => {

@@ -31,7 +31,7 @@ function testGlewlwyd() {
 
   beforeAll(async () => {
     server = await startGlewlwyd()
-  }, 30_000)
+  })
   afterAll(async () => {
     await server.stop()
     stopAllPrograms()
