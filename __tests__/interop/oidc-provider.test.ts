@@ -157,6 +157,62 @@ describe('opaque access tokens of oidc-provider', () => {
   })
 })
 
+describe('tokens of oidc-provider in other places than the header', () => {
+  it.each([
+    ['JWT', RESOURCE],
+    ['opaque', OPAQUE],
+  ])('are accepted in a form, where that is allowed, and hidden from handlers: %s', async (_name, wished) => {
+    const form = new URLSearchParams({ access_token: await token(wished), item: 'tea' })
+    const request = { method: 'POST', body: form }
+    expect((await (await api()).send('/seen', request)).status).toBe(401)
+    expect(await (await api({ tokenFrom: 'form' })).send('/seen', request)).toMatchObject({
+      status: 200,
+      body: { body: { item: 'tea' } },
+    })
+  })
+
+  it('are accepted in the query, where that is allowed, and hidden from handlers', async () => {
+    const path = `/seen?access_token=${await token(OPAQUE)}&item=tea`
+    expect((await (await api()).send(path)).status).toBe(401)
+    expect(await (await api({ tokenFrom: 'query' })).send(path)).toMatchObject({
+      status: 200,
+      body: { originalUrl: '/seen?item=tea' },
+    })
+  })
+
+  it('are refused if they come twice', async () => {
+    const accessToken = await token(RESOURCE)
+    const orders = await api({ tokenFrom: ['form', 'query'] })
+    const headers = { authorization: `Bearer ${accessToken}` }
+    expect(await orders.send(`/seen?access_token=${accessToken}`, { headers })).toMatchObject({
+      status: 400,
+      reason: 'multiple_tokens',
+    })
+  })
+
+  it('are accepted in a cookie, where the application says how to read it', async () => {
+    const readCookie = ({ headers }: { headers: { cookie?: unknown } }) =>
+      /token=([^;]+)/.exec(String(headers.cookie))?.[1]
+    const orders = await api({ tokenFrom: readCookie })
+    const answer = await orders.send('/', { headers: { cookie: `token=${await token(RESOURCE)}` } })
+    expect(answer).toMatchObject({ status: 200, body: { subject: 'svc' } })
+  })
+})
+
+describe('without Express', () => {
+  it('loads keys ahead of traffic, tells its health, and decides about what has headers', async () => {
+    const { middleware } = await api()
+    await middleware.ready()
+    expect(middleware.health()).toMatchObject({
+      resource: RESOURCE,
+      issuers: [{ issuer: authorizationServer.issuer, introspection: { circuit: 'closed' } }],
+    })
+    const authorization = `Bearer ${await token(RESOURCE)}`
+    expect(await middleware.authenticate({ headers: { authorization } })).toMatchObject({ subject: 'svc' })
+    await expect(middleware.authenticate({ headers: {} })).rejects.toMatchObject({ reason: 'missing_token' })
+  })
+})
+
 describe('the API as a client of oidc-provider', () => {
   const ways: readonly [string, () => IntrospectionOptions][] = [
     ['client_secret_basic', () => RS],

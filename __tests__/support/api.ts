@@ -29,6 +29,8 @@ export interface Api {
   readonly events: readonly ResourceServerEvent[]
   /** Calls a route that any accepted token may use. */
   get(token?: string): Promise<Answer>
+  /** Sends any request; the route `/seen` answers with the address and the form that handlers see. */
+  send(path: string, request?: RequestInit): Promise<Answer>
   /** Calls a route that needs the scope `orders:write`. */
   write(token?: string): Promise<Answer>
   close(): Promise<void>
@@ -42,17 +44,20 @@ export async function startApi(
   const onRefusal = (event: ResourceServerEvent) => void events.push(event)
   const middleware = resourceServer({ resource: RESOURCE, onRefusal, ...options })
   const app = express().set('env', 'production')
-  app.use(middleware)
+  app.use(express.urlencoded({ extended: false }), middleware)
   app.get('/', (req, res) => res.json({ ...req.auth }))
+  app.all('/seen', ({ originalUrl, body }, res) => res.json({ originalUrl, body: body as unknown }))
   app.post('/', requireScopes('orders:write'), (req, res) => res.json({ ...req.auth }))
   const server = createServer(app)
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const { port } = server.address() as AddressInfo
 
-  async function call(method: 'GET' | 'POST', token: string | undefined): Promise<Answer> {
+  const call = (method: 'GET' | 'POST', token: string | undefined) =>
+    send('/', { method, headers: token === undefined ? {} : { authorization: `Bearer ${token}` } })
+
+  async function send(path: string, request?: RequestInit): Promise<Answer> {
     const told = events.length
-    const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` }
-    const response = await fetch(`http://127.0.0.1:${port}/`, { method, headers })
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, request)
     return {
       status: response.status,
       reason: events[told]?.reason,
@@ -65,6 +70,7 @@ export async function startApi(
   return {
     middleware,
     events,
+    send,
     get: (token) => call('GET', token),
     write: (token) => call('POST', token),
     async close() {
