@@ -1,6 +1,8 @@
 /** @type {import('jest').Config} */
 export default {
   testEnvironment: 'node',
+  // a busy machine is no failed test
+  testTimeout: 30_000,
   testMatch: ['<rootDir>/__tests__/**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
@@ -15,6 +17,7 @@ export default {
     ],
   },
   collectCoverageFrom: ['lib/**/*.ts', '!lib/testing/**'],
+  coverageThreshold: { global: { statements: 90, lines: 90, functions: 80, branches: 80 } },
   coverageProvider: 'v8',
   coverageReporters: ['text', 'lcovonly'],
   modulePathIgnorePatterns: ['<rootDir>/bench/', '<rootDir>/dist/'],

@@ -21,26 +21,36 @@ const LIFETIME_SECONDS = 3600
 
 /**
  * @param port the wished one; another free one if it is taken, or if it is 0 or not given
+ * @param path of the issuer, such as `/tenant1`; none if not given
  * @returns `issuer` and `origin`; `clientKey`: the private JWK of the client `rs-jwt`; `stop()` closes all
  * connections and refuses new ones, `start()` listens again at the same address with all tokens still known;
  * `rotateKeys({ keep })` signs with new keys, `keep` goes on publishing the former ones
  */
-export async function startAuthorizationServer({ port = 0 } = {}) {
+export async function startAuthorizationServer({ port = 0, path = '' } = {}) {
   let keys = createKeys()
   let provider
   const clientKey = createKey('ES256', 'ec', { namedCurve: 'P-256' })
   const Adapter = createMemory()
   const server = createServer((request, response) => {
-    if (!request.url.startsWith('/interaction/')) return provider.callback()(request, response)
+    if (!request.url.startsWith(`${path}/interaction/`)) return answer(request, response)
     signIn(provider, request, response).catch((error) => response.writeHead(400).end(error.message))
   })
   const origin = await listen(server, port)
+  const issuer = origin + path
   const build = () =>
-    createProvider(origin, { adapter: Adapter, jwks: { keys }, clients: clients(clientKey) })
+    createProvider(issuer, { adapter: Adapter, jwks: { keys }, clients: clients(clientKey) })
   provider = build()
 
+  function answer(request, response) {
+    if (!request.url.startsWith(`${path}/`)) return response.writeHead(404).end()
+    // as where Express mounts it: what stands before its own routes
+    const mounted = Object.assign(request, { originalUrl: request.url, baseUrl: path })
+    mounted.url = request.url.slice(path.length)
+    return provider.callback()(mounted, response)
+  }
+
   return {
-    issuer: origin,
+    issuer,
     origin,
     clientKey,
     start: () => listen(server, Number(new URL(origin).port), { exactly: true }),
@@ -59,7 +69,9 @@ function createProvider(issuer, configuration) {
     findAccount: (_context, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     cookies: { keys: [randomBytes(32).toString('hex')] },
-    interactions: { url: (_context, { uid }) => `/interaction/${uid}` },
+    interactions: {
+      url: (_context, { uid }) => `${new URL(issuer).pathname.replace(/\/$/, '')}/interaction/${uid}`,
+    },
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
@@ -123,7 +135,7 @@ function clients(clientKey) {
     { ...none, client_id: 'svc', client_secret: 'svc-secret', grant_types: ['client_credentials'] },
     // the API itself, which introspects; once for every way to prove it
     { ...none, client_id: 'rs', client_secret: 'rs-secret' },
-    { ...none, client_id: 'rs:odd id', client_secret: 'p%40ss:w+rd/=& ü' },
+    { ...none, client_id: 'rs:odd id', client_secret: 'p%40ss:w+rd/=&' },
     {
       ...none,
       client_id: 'rs-post',

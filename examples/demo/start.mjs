@@ -26,6 +26,11 @@ console.log(`Authorization server  ${issuer}   oidc-provider`)
 console.log(
   `Protected API         ${api.origin}   Express with express-resource-server, examples/demo/api.mjs`,
 )
+console.log(`
+Every numbered step below is a real request: the command that would repeat it, then the answer, then
+  judged    what kind of token it was and how the API came to trust it (req.auth.format and req.auth.source)
+  operator  why it did not: what the hook onRefusal is told. The client never sees this line
+  warning   advice to the developer, once, outside production`)
 await fetch(api.origin) // opens the connection, so that the first time shown is that of a request alone
 
 await selfContained()

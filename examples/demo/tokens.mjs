@@ -2,9 +2,13 @@
 
 const BASIC = `Basic ${Buffer.from('svc:svc-secret').toString('base64')}`
 
-/** An access token by client credentials (RFC 6749 §4.4), for the API that `resource` names (RFC 8707). */
+/** An access token by client credentials (RFC 6749 §4.4), for the API that `resource` names (RFC 8707), if any. */
 export async function requestToken(issuer, { resource, scope = 'orders:read' }) {
-  const grant = new URLSearchParams({ grant_type: 'client_credentials', scope, resource })
+  const grant = new URLSearchParams({
+    grant_type: 'client_credentials',
+    scope,
+    ...(resource && { resource }),
+  })
   const response = await send(`${issuer}/token`, grant)
   const { access_token: token } = await response.json()
   return token

@@ -23,20 +23,20 @@ export interface IntrospectionOptions {
   readonly endpoint?: string
   /** The client as which this API asks. Required unless there is a `bearerToken`. */
   readonly clientId?: string
-  readonly clientSecret?: string
+  readonly clientSecret?: string | undefined
   /** PEM (PKCS #8), JWK or KeyObject, for `private_key_jwt`. */
-  readonly privateKey?: PrivateKeyInput
+  readonly privateKey?: PrivateKeyInput | undefined
   /**
    * Certificate and key in PEM by which this API is known while it connects (RFC 8705 §2). Not beside a
    * `dispatcher`, which then shows the certificate itself: write `authMethod: 'tls_client_auth'` alone.
    */
-  readonly clientCertificate?: ClientCertificate
+  readonly clientCertificate?: ClientCertificate | undefined
   /**
    * An access token of this API's own, or a function that returns one (or a promise of one), within `timeoutMs`.
    * It is called for each call to the endpoint, so it should remember what it got. What it throws is an
    * outage: 503.
    */
-  readonly bearerToken?: BearerToken
+  readonly bearerToken?: BearerToken | undefined
   /**
    * Default `private_key_jwt` with a private key, `tls_client_auth` with a client certificate; with a secret
    * `client_secret_basic`, or `client_secret_post` where the metadata allows only that.
