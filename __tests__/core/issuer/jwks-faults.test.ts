@@ -47,7 +47,7 @@ const FAULTS: readonly (readonly [string, Fault | 'down', RegExp])[] = [
   ['redirecting', { kind: 'redirect', location: '/elsewhere' }, /^keys_unavailable: status 302/],
   ['breaking the connection', { kind: 'reset' }, /^keys_unavailable: .*could not be reached/],
   ['breaking off', { kind: 'truncate' }, /^keys_unavailable: .*could not be reached/],
-  ['sending too much', { kind: 'oversize', bytes: 1024 * 1024 + 1 }, /^keys_unavailable: .*larger than/],
+  ['sending too much', { kind: 'oversize', bytes: 1024 * 1024 + 1 }, /^keys_unavailable: .*1048576 bytes/],
   [
     'showing a page',
     { kind: 'body', body: '<h1>Sorry</h1>', contentType: 'text/html' },
@@ -85,7 +85,7 @@ async function mend(as: TestIssuer): Promise<void> {
 }
 
 describe.each(FAULTS)('a key server that is %s', (_what, fault, lastError) => {
-  const jwks = { timeoutMs: 200 }
+  const jwks = { timeoutMs: fault !== 'down' && fault.kind === 'hang' ? 1000 : 5000 }
 
   it('lets the last good keys serve, says so, and is asked again until it is well', async () => {
     const { as, api } = await start({ jwks })
@@ -247,20 +247,17 @@ describe('a flood of tokens that name unknown keys', () => {
     const good = mint(as)
     expect((await api.get(good)).status).toBe(200)
     const algs = ['RS256', 'PS512', 'ES256', 'ES384', 'EdDSA', 'Ed25519']
+    const key = createSigningKey('ES256', as.keys.ES256.kid)
     const forged = () => mint(as, { signature: 'A'.repeat(86) })
     const flood = (round: number) =>
       Promise.all(
-        Array.from({ length: 60 }, async (_, index) => {
+        Array.from({ length: 20 }, async (_, index) => {
           const header = { kid: `k${round}-${index}`, alg: algs[index % algs.length] }
           await api.get(mint(as, { header }))
           expect(answerOf(await api.get(forged()))).toEqual(INVALID_TOKEN)
-          expect(
-            answerOf(
-              await api.get(
-                mint(as, { header: { alg: header.alg }, key: createSigningKey('ES256', as.keys.ES256.kid) }),
-              ),
-            ),
-          ).toEqual(INVALID_TOKEN)
+          expect(answerOf(await api.get(mint(as, { header: { alg: header.alg }, key })))).toEqual(
+            INVALID_TOKEN,
+          )
           expect((await api.get(mint(as))).status).toBe(200)
           expect((await api.get(good)).body).toMatchObject({ source: 'cache' })
         }),
