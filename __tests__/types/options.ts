@@ -20,8 +20,8 @@ resourceServer({ ...minimal, audiences: ['https://api.example.com'] })
 resourceServer({ ...minimal, profile: 'okto' })
 // @ts-expect-error seconds are a number
 resourceServer({ ...minimal, jwt: { clockToleranceSeconds: '30' } })
-// @ts-expect-error it never asks anonymously
-resourceServer({ ...minimal, introspection: {} })
+// @ts-expect-error a client is named by a string
+resourceServer({ ...minimal, introspection: { clientId: 7 } })
 // @ts-expect-error there is no such way to authenticate
 resourceServer({ ...minimal, introspection: { clientId: 'a', clientSecret: 'b', authMethod: 'none' } })
 // @ts-expect-error JWTs are on unless they are off

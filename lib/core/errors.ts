@@ -30,9 +30,30 @@ export type OAuthErrorCode =
 export interface Evidence {
   readonly issuer?: string | undefined
   readonly expected?: unknown
+  /** Cut where it is long, and told by type where it is nested. */
   readonly found?: unknown
   /** The claim, header parameter or member that `expected` and `found` speak of. */
   readonly name?: string | undefined
+}
+
+const MAX_SHOWN_CHARACTERS = 256
+const MAX_SHOWN_MEMBERS = 16
+
+/** What a stranger wrote is kept in part: megabytes do not belong in a log, and deep nesting breaks what prints it. */
+function toShown(evidence: Evidence): Evidence {
+  const { found } = evidence
+  if (typeof found !== 'string' && typeof found !== 'object') return evidence
+  return {
+    ...evidence,
+    found: Array.isArray(found) ? found.slice(0, MAX_SHOWN_MEMBERS).map(toPart) : toPart(found),
+  }
+}
+
+function toPart(value: unknown): unknown {
+  if (typeof value === 'string') return value.slice(0, MAX_SHOWN_CHARACTERS)
+  return typeof value === 'object' && value !== null
+    ? `an ${Array.isArray(value) ? 'array' : 'object'}`
+    : value
 }
 
 /** One answer for every opaque token that is not good, so that it tells nothing (RFC 7662 §4). */
@@ -137,7 +158,7 @@ export class OAuthError extends Error {
     this.status = this.statusCode = refusal.status
     this.code = refusal.code
     this.reason = refusal.reason
-    this.evidence = evidence
+    this.evidence = toShown(evidence)
     this.scope = scope
     this.parameters = parameters
   }
@@ -208,7 +229,7 @@ export class UnavailableError extends Error {
     this.retryAfterSeconds = Number.isFinite(retryAfterSeconds)
       ? Math.max(0, Math.ceil(retryAfterSeconds))
       : 1
-    this.evidence = evidence
+    this.evidence = toShown(evidence)
   }
 }
 

@@ -38,23 +38,30 @@ export interface RefreshedValue<T> {
 
 /** An unreachable source is asked again after 0.5, 1, 2, 4 … seconds, at most this many. */
 const MAX_PAUSE_SECONDS = 15
+/** A source may ask to be left alone for longer, within reason. */
+const MAX_ASKED_SECONDS = 300
 const MIN_LIFETIME_SECONDS = 30
+/** Refreshes come up to a tenth earlier than due, retries up to a tenth later. */
+const JITTER = 0.1
 
 export function createRefreshedValue<T>(options: RefreshedValueOptions<T>): RefreshedValue<T> {
   let loaded: { readonly value: T; readonly at: number } | undefined
-  let lastError: UnavailableError | undefined
+  let lastError: unknown
   let failures = 0
   let refreshAt = 0
   let pending: Promise<T> | undefined
   let timer: NodeJS.Timeout | undefined
   let closed = false
 
+  // a value that serves for a short time only is refreshed before that time is over
+  const longestInterval = Math.max(1, Math.min(options.refreshSeconds, options.maxStaleSeconds * 0.8))
+
   const mayServe = (now: number) =>
     loaded !== undefined && now - loaded.at <= options.maxStaleSeconds * 1000 ? loaded : undefined
 
-  function schedule(seconds: number): void {
+  function schedule(seconds: number, spread: number): void {
     // the jitter keeps a fleet that was started together from asking together
-    const delay = seconds * 1000 * (0.9 + 0.1 * Math.random())
+    const delay = seconds * 1000 * (1 + spread * Math.random())
     refreshAt = Date.now() + delay
     clearTimeout(timer)
     if (closed) return
@@ -68,22 +75,26 @@ export function createRefreshedValue<T>(options: RefreshedValueOptions<T>): Refr
     lastError = undefined
     // obeying `no-store` or `max-age=0` to the letter would mean a fetch per request
     const wished = lifetimeSeconds ? Math.max(MIN_LIFETIME_SECONDS, lifetimeSeconds) : options.refreshSeconds
-    schedule(Math.min(wished, options.refreshSeconds))
+    schedule(Math.min(wished, longestInterval), -JITTER)
     return value
   }
 
   function fail(error: unknown): never {
-    if (!(error instanceof UnavailableError)) throw error
     failures += 1
     lastError = error
-    schedule(Math.max(Math.min(0.5 * 2 ** (failures - 1), MAX_PAUSE_SECONDS), asked(error)))
+    const pause = Math.min(0.5 * 2 ** (failures - 1), MAX_PAUSE_SECONDS)
+    schedule(Math.max(pause, asked(error)), JITTER)
     throw error
   }
 
   function refresh(): Promise<T> {
+    const pauseMs = lastError === undefined ? 0 : refreshAt - Date.now()
+    return pending || pauseMs <= 0 ? load() : Promise.reject(again(lastError, pauseMs))
+  }
+
+  function load(): Promise<T> {
     if (pending) return pending
     if (closed) return Promise.reject(new UnavailableError('closed'))
-    if (lastError && Date.now() < refreshAt) return Promise.reject(again(lastError))
     pending = options
       .load()
       .then(accept, fail)
@@ -91,14 +102,9 @@ export function createRefreshedValue<T>(options: RefreshedValueOptions<T>): Refr
     return pending
   }
 
-  function again(error: UnavailableError): UnavailableError {
-    const retryAfterSeconds = Math.max(1, (refreshAt - Date.now()) / 1000)
-    return new UnavailableError(error.reason, { ...error.evidence, retryAfterSeconds, cause: error })
-  }
-
   function refreshInBackground(): void {
     // a failure is kept in `lastError`, shown by health() and told to whoever has to wait
-    refresh().catch(() => undefined)
+    load().catch(() => undefined)
   }
 
   function current(): T | undefined {
@@ -117,7 +123,8 @@ export function createRefreshedValue<T>(options: RefreshedValueOptions<T>): Refr
       return pending
     },
     expire: () => {
-      refreshAt = Math.min(refreshAt, Date.now())
+      // the pause after a failure stands: it was the source that failed
+      if (lastError === undefined) refreshAt = Math.min(refreshAt, Date.now())
     },
     health() {
       const now = Date.now()
@@ -127,7 +134,7 @@ export function createRefreshedValue<T>(options: RefreshedValueOptions<T>): Refr
         ageSeconds: loaded && Math.round((now - loaded.at) / 1000),
         nextRefreshSeconds: refreshAt ? Math.max(0, Math.round((refreshAt - now) / 1000)) : undefined,
         failures,
-        lastError: lastError && describe(lastError),
+        lastError: lastError === undefined ? undefined : describe(lastError),
       }
     },
     close() {
@@ -137,11 +144,22 @@ export function createRefreshedValue<T>(options: RefreshedValueOptions<T>): Refr
   }
 }
 
-/** The source's own `Retry-After`, within reason; 1 is only the default of an outage that names none. */
-function asked(error: UnavailableError): number {
-  return error.retryAfterSeconds > 1 ? Math.min(error.retryAfterSeconds, 300) : 0
+/** What those are told who ask during the pause after a failure. */
+function again(error: unknown, pauseMs: number): unknown {
+  if (!(error instanceof UnavailableError)) return error
+  const retryAfterSeconds = Math.max(1, pauseMs / 1000)
+  return new UnavailableError(error.reason, { ...error.evidence, retryAfterSeconds, cause: error })
 }
 
-function describe(error: UnavailableError): string {
-  return error.cause instanceof Error ? `${error.reason}: ${error.cause.message}` : error.reason
+/** The source's own `Retry-After`, within reason; 1 is only the default of an outage that names none. */
+function asked(error: unknown): number {
+  return error instanceof UnavailableError && error.retryAfterSeconds > 1
+    ? Math.min(error.retryAfterSeconds, MAX_ASKED_SECONDS)
+    : 0
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof UnavailableError)) return String(error)
+  const { found } = error.evidence
+  return typeof found === 'string' ? `${error.reason}: ${found}` : error.reason
 }

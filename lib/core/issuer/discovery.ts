@@ -121,7 +121,8 @@ async function lookAt(send: SendRequest, request: DocumentRequest): Promise<Json
   const document = toJsonDocument(request, response)
   const claimed = issuerOf(document.value)
   if (claimed === request.issuer) return document
-  return outage({ ...request, reason: 'metadata_unusable' }, String(claimed), { expected: request.issuer })
+  const found = typeof claimed === 'string' ? claimed : `an issuer of type ${typeof claimed}`
+  return outage({ ...request, reason: 'metadata_unusable' }, found, { expected: request.issuer })
 }
 
 function issuerOf(document: unknown): unknown {
@@ -173,7 +174,8 @@ function endpoint(
 
 function isCallable(address: string, isIssuerInsecure: boolean, allowInsecureHttp: boolean): boolean {
   if (!URL.canParse(address)) return false
-  const { protocol, hostname } = new URL(address)
+  const { protocol, hostname, username, password } = new URL(address)
+  if (username !== '' || password !== '') return false
   if (protocol === 'https:') return true
   // a loopback issuer is for development; its endpoints are on the loopback interface too
   return protocol === 'http:' && (allowInsecureHttp || (isIssuerInsecure && isLoopback(hostname)))

@@ -15,7 +15,7 @@ import { parseKeySet, selectKeys, type KeyHint, type KeySet, type VerificationKe
 export interface JwksSettings {
   /** Seconds between refreshes in the background. */
   readonly refreshSeconds: number
-  /** Seconds after a look-up of an unknown key in which no other is made. */
+  /** Seconds after a look-up, of an unknown key or of a replaced one, in which no other is made. */
   readonly cooldownSeconds: number
   /** Seconds for which the last good keys serve while the issuer cannot be reached. */
   readonly maxStaleSeconds: number
@@ -48,7 +48,14 @@ export interface KeySource {
    * @throws UnavailableError if it could not be looked up: the token was not checked
    */
   find(hint: KeyHint): readonly VerificationKey[] | Promise<readonly VerificationKey[]>
-  /** Further keys after those failed to verify: a key may have been replaced under its name. Empty if none. */
+  /**
+   * Further keys after those failed to verify: a key may have been replaced under its name. Empty if there
+   * are none, or if they cannot be fetched now: the key that the issuer last published under this name has
+   * spoken, and a forged signature stays a refusal, in a cooldown and in an outage too. A token signed with
+   * the replacement is refused until the next fetch, which is not further away than the cooldown.
+   *
+   * @throws as `find` does if the name is a new one and only keys without a name were tried
+   */
   findReplacement(hint: KeyHint, tried: readonly VerificationKey[]): Promise<readonly VerificationKey[]>
   /** Whether what this key verified may still count. */
   mayServe(key: VerificationKey): boolean
@@ -59,14 +66,15 @@ export interface KeySource {
 
 const MAX_BYTES = 1024 * 1024
 const MAX_MISSED_NAMES = 1000
+/** For so long a name that was looked up in vain is refused while the cooldown forbids to look again. */
+const MISS_SECONDS = 60
 
 /** The keys published at an issuer's `jwks_uri`. */
 export function createJwks(options: JwksOptions): KeySource {
   const { jwks, issuer } = options
   const cooldownMs = jwks.cooldownSeconds * 1000
-  const missed = createCache<{ until: number }>(MAX_MISSED_NAMES)
+  const missed = createCache<{ at: number; until: number }>(MAX_MISSED_NAMES)
   let lookUpAgainAt = 0
-  let replaceAgainAt = 0
   let lookUp: Promise<KeySet> | undefined
   let latest: KeySet | undefined
 
@@ -99,43 +107,65 @@ export function createJwks(options: JwksOptions): KeySource {
     return keys
   }
 
-  async function findNew(hint: KeyHint): Promise<readonly VerificationKey[]> {
-    // an ordinary refresh under way may bring it, and starts no cooldown
-    if (!lookUp && published.pending) {
-      const keys = selectKeys(await published.pending, hint)
-      if (keys.length > 0) return keys
-    }
+  async function findNew(
+    hint: KeyHint,
+    tried: readonly VerificationKey[] = [],
+  ): Promise<readonly VerificationKey[]> {
     const now = Date.now()
-    if (missed.get(nameOf(hint), now)) throw unknownKey(hint)
-    if (!lookUp && now < lookUpAgainAt) throw notChecked(hint, lookUpAgainAt - now)
-    const keys = selectKeys(await startLookUp(), hint)
+    const miss = missed.get(nameOf(hint), now)
+    if (miss && now < miss.at + cooldownMs) throw unknownKey(hint)
+    const keys = await search(hint, tried)
+    if (keys === undefined) throw miss ? unknownKey(hint) : notChecked(hint)
     if (keys.length === 0) throw lookedUpInVain(hint)
     return keys
   }
 
+  /** Keys not tried yet, from a set fetched for this request; undefined if the cooldown forbids to fetch. */
+  async function search(hint: KeyHint, tried: readonly VerificationKey[]) {
+    const select = (set: KeySet) => selectKeys(set, hint).filter((key) => !tried.includes(key))
+    // an ordinary refresh under way may bring it, and starts no cooldown
+    if (!lookUp && published.pending) {
+      const keys = select(await published.pending)
+      if (keys.length > 0) return keys
+    }
+    return lookUp || cooldown() === 0 ? select(await startLookUp()) : undefined
+  }
+
   function startLookUp(): Promise<KeySet> {
     if (lookUp) return lookUp
-    lookUpAgainAt = Date.now() + cooldownMs
     lookUp = published.refresh().finally(() => (lookUp = undefined))
+    // in the pause after a failure nothing is fetched: there is nothing to cool down from
+    if (published.pending) lookUpAgainAt = Date.now() + cooldownMs
     return lookUp
   }
 
+  /** Milliseconds until the next look-up. A clock that was set back lengthens nothing. */
+  function cooldown(): number {
+    const left = lookUpAgainAt - Date.now()
+    return left > 0 && left <= cooldownMs ? left : 0
+  }
+
   function lookedUpInVain(hint: KeyHint) {
-    missed.set(nameOf(hint), { until: Math.max(lookUpAgainAt, Date.now() + cooldownMs) })
+    const at = Date.now()
+    missed.set(nameOf(hint), { at, until: at + Math.max(MISS_SECONDS * 1000, cooldownMs) })
     return unknownKey(hint)
   }
 
   const unknownKey = (hint: KeyHint) => invalidToken('unknown_key', { issuer, name: 'kid', found: hint.kid })
-  const notChecked = (hint: KeyHint, waitMs: number) =>
-    new UnavailableError('key_not_checked', { issuer, found: hint.kid, retryAfterSeconds: waitMs / 1000 })
+  const notChecked = (hint: KeyHint) =>
+    new UnavailableError('key_not_checked', {
+      issuer,
+      name: 'kid',
+      found: hint.kid,
+      retryAfterSeconds: cooldown() / 1000,
+    })
 
   async function findReplacement(hint: KeyHint, tried: readonly VerificationKey[]) {
-    const now = Date.now()
-    if (!published.pending && now < replaceAgainAt) return []
-    replaceAgainAt = now + cooldownMs
+    const set = published.current()
+    // keys without a name were tried for a name that is new: it still is to be looked up
+    if (!set || (hint.kid !== undefined && !isNamed(set, hint))) return findNew(hint, tried)
     try {
-      const set = await published.refresh()
-      return selectKeys(set, hint).filter((key) => !tried.includes(key))
+      return (await search(hint, tried)) ?? []
     } catch (error) {
       if (!(error instanceof UnavailableError)) throw error
       // the last good keys have spoken; that they could not be renewed does not make the signature good
@@ -154,7 +184,7 @@ export function createJwks(options: JwksOptions): KeySource {
       ...published.health(),
       keys: latest?.keys.length ?? 0,
       skippedKeys: latest?.skipped ?? 0,
-      cooldownSeconds: Math.max(0, Math.ceil((lookUpAgainAt - Date.now()) / 1000)),
+      cooldownSeconds: Math.ceil(cooldown() / 1000),
     }),
     close: () => published.close(),
   }

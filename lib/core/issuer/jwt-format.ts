@@ -16,6 +16,9 @@ export interface DecodedJwt {
   readonly signature: string
 }
 
+/** RFC 8259 §9 allows a limit: whoever walks through the claims later must not run out of stack. */
+const MAX_DEPTH = 64
+
 /** An own member: names such as `constructor` mean nothing unless the issuer wrote them. */
 export function memberOf(claims: JsonObject, name: string): unknown {
   return Object.hasOwn(claims, name) ? claims[name] : undefined
@@ -41,7 +44,7 @@ export function recognizeJwt(token: string): 'jws' | 'jwe' | undefined {
  * Decodes a token that `recognizeJwt` called `jws`.
  *
  * @throws InvalidTokenError `malformed_token` unless all parts are base64url in its only spelling and
- * header and claims are JSON objects in UTF-8
+ * header and claims are JSON objects in UTF-8, nested at most 64 deep
  */
 export function decodeJwt(token: string): DecodedJwt {
   const first = token.indexOf('.')
@@ -62,7 +65,13 @@ export function decodeJwt(token: string): DecodedJwt {
 function decodeObject(encoded: string, name: string): JsonObject {
   const value = isBase64url(encoded) ? parseObject(decodeUtf8(encoded)) : undefined
   if (!value) throw invalidToken('malformed_token', { name, expected: 'a JSON object in base64url' })
+  if (!isShallow(value, MAX_DEPTH)) throw invalidToken('malformed_token', { name, expected: 'less nesting' })
   return value
+}
+
+function isShallow(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  return levels > 0 && Object.values(value).every((member) => isShallow(member, levels - 1))
 }
 
 /** Two spellings of one token must not be two tokens: no padding, no other alphabet, no spare bits. */

@@ -92,14 +92,13 @@ export function selectKeys(set: KeySet, hint: KeyHint): readonly VerificationKey
 
 function toVerificationKey(jwk: JsonWebKey): VerificationKey | undefined {
   if (jwk['use'] !== undefined && jwk['use'] !== 'sig') return undefined
-  const operations = jwk['key_ops']
-  if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify')))
-    return undefined
+  const operations = jwk['key_ops'] as readonly string[] | undefined
+  if (operations && !operations.includes('verify')) return undefined
   const algorithms = algorithmsOf(jwk)
   const publicKey = algorithms.length > 0 ? importPublicKey(jwk) : undefined
   if (!publicKey || !hasAcceptedSize(publicKey)) return undefined
   return {
-    kid: typeof jwk['kid'] === 'string' ? jwk['kid'] : undefined,
+    kid: jwk['kid'] as string | undefined,
     algorithms,
     publicKey,
     isPublished: true,
@@ -126,14 +125,32 @@ function importPublicKey({ kty, n, e, crv, x, y }: JsonWebKey): KeyObject | unde
   }
 }
 
-function hasAcceptedSize(key: KeyObject): boolean {
-  const bits = key.asymmetricKeyDetails?.modulusLength
-  return bits === undefined || (bits >= MIN_RSA_BITS && bits <= MAX_RSA_BITS)
+/** With an exponent of 1 anybody can sign (RFC 8017 §3.1: an odd number from 3). */
+function hasAcceptedSize({ asymmetricKeyDetails: details }: KeyObject): boolean {
+  const { modulusLength: bits, publicExponent: exponent } = details ?? {}
+  if (bits === undefined || exponent === undefined) return true
+  return bits >= MIN_RSA_BITS && bits <= MAX_RSA_BITS && exponent >= 3n && exponent % 2n === 1n
 }
 
-function identityOf(jwk: Record<string, unknown>): string {
-  const { kty, n, e, crv, x, y, kid, alg, use, key_ops } = jwk
-  return JSON.stringify([kty, n, e, crv, x, y, kid, alg, use, key_ops])
+/** @returns undefined if a member that is read is no string: such a key is malformed. */
+function identityOf(jwk: Record<string, unknown>): string | undefined {
+  const { kty, n, e, crv, x, y, kid, alg, use, key_ops: operations } = jwk
+  const texts = [
+    kty,
+    n,
+    e,
+    crv,
+    x,
+    y,
+    kid,
+    alg,
+    use,
+    ...(Array.isArray(operations) ? (operations as unknown[]) : []),
+  ]
+  if (operations !== undefined && !Array.isArray(operations)) return undefined
+  return texts.every((text) => text === undefined || typeof text === 'string')
+    ? JSON.stringify(texts)
+    : undefined
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -14,9 +14,9 @@ export interface JwksOptions {
   readonly keys?: readonly JsonWebKey[]
   /** Seconds between refreshes in the background. Default 300, limits 10 to 86400. */
   readonly refreshSeconds?: number
-  /** Seconds in which at most one look-up of unknown keys is made. Default 10, limits 1 to 3600. */
+  /** Seconds in which at most one look-up of unknown or replaced keys is made. Default 10, limits 1 to 3600. */
   readonly cooldownSeconds?: number
-  /** Seconds for which the last good keys serve while the issuer is down. Default 3600, limits 0 to 604800. */
+  /** Seconds for which the last good keys serve while the issuer is down. Default 3600, limits 10 to 604800. */
   readonly maxStaleSeconds?: number
   /** Milliseconds for fetching keys. Default 5000, limits 50 to 60000. */
   readonly timeoutMs?: number
@@ -42,7 +42,7 @@ export function resolveJwks(given: JwksOptions, path: string, allowHttp: boolean
     keys: secret(listOf(publicJwk)),
     refreshSeconds: integer(10, 86_400, 300),
     cooldownSeconds: integer(1, 3600, 10),
-    maxStaleSeconds: integer(0, 604_800, 3600),
+    maxStaleSeconds: integer(10, 604_800, 3600),
     timeoutMs: integer(50, 60_000, 5000),
   }
   assertOptions(given, path, rules)

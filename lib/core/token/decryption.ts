@@ -29,6 +29,9 @@ const CONTENT_ENCRYPTION = [
   'A256CBC-HS512',
 ]
 
+/** Small bombs unfold to much (RFC 8725 §3.6 as revised). */
+const MAX_DECOMPRESSED_BYTES = 250_000
+
 /** Whether a key is of a kind that tokens can be encrypted to. */
 export function isDecryptionKey(key: KeyObject): boolean {
   return key.type === 'private' && KEY_MANAGEMENT[key.asymmetricKeyType ?? ''] !== undefined
@@ -53,6 +56,7 @@ async function open(token: string, keys: readonly DecryptionKey[]): Promise<stri
       const { plaintext } = await compactDecrypt(token, privateKey, {
         keyManagementAlgorithms: [...(KEY_MANAGEMENT[privateKey.asymmetricKeyType ?? ''] ?? [])],
         contentEncryptionAlgorithms: CONTENT_ENCRYPTION,
+        maxDecompressedLength: MAX_DECOMPRESSED_BYTES,
       })
       return Buffer.from(plaintext).toString('utf8')
     } catch (error) {
