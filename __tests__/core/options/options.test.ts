@@ -107,7 +107,7 @@ describe('limits', () => {
     ['jwt.cacheMaxEntries', 0, 1_000_000],
     ['jwks.refreshSeconds', 10, 86_400],
     ['jwks.cooldownSeconds', 1, 3600],
-    ['jwks.maxStaleSeconds', 0, 604_800],
+    ['jwks.maxStaleSeconds', 10, 604_800],
     ['jwks.timeoutMs', 50, 60_000],
     ['metadata.refreshSeconds', 60, 604_800],
     ['metadata.timeoutMs', 50, 60_000],
