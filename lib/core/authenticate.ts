@@ -46,7 +46,7 @@ export function createAuthenticator(options: ResolvedOptions): Authenticator {
       return validate(token, request)
     },
     async ready() {
-      await Promise.all(issuers.map(readyIssuer))
+      await Promise.all([http.ready(), ...issuers.map(readyIssuer)])
     },
     health: () => issuers.map(toHealth),
     async close() {

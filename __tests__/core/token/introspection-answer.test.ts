@@ -1,3 +1,4 @@
+import { createCommonValues } from '../../../lib/core/token/common-values.js'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { deepFreeze } from '../../../lib/core/access-token.js'
 import { judgeAnswer, type IntrospectionExpectations } from '../../../lib/core/token/introspection-answer.js'
@@ -149,6 +150,7 @@ describe('judgeAnswer', () => {
     profile: PROFILES.rfc9068,
     allowMissingAudience: false,
     clockToleranceSeconds: 30,
+    common: createCommonValues(),
   }
 
   it('names the end of the token as the end of the facts', () => {

@@ -24,6 +24,8 @@ export type SendRequest = (request: HttpRequest) => Promise<HttpResponse>
 
 export interface HttpClient {
   readonly send: SendRequest
+  /** Loads what the first call would have to wait for. */
+  ready(): Promise<void>
   close(): Promise<void>
 }
 
@@ -68,10 +70,15 @@ export function createHttpClient(dispatcher?: Dispatcher, certificate?: ClientCe
     return new Agent({ connections: MAX_CONNECTIONS, connect })
   }
 
+  const agent = () => dispatcher ?? (own ??= createAgent())
+
   return {
+    async ready() {
+      await agent()
+    },
     async send(request) {
       const { origin } = new URL(request.url)
-      const through = dispatcher ?? (await (own ??= createAgent()))
+      const through = await agent()
       const response = await exchange(through, request, answered.has(origin))
       answered.add(origin)
       return response

@@ -7,6 +7,7 @@
 import { deepFreeze, type TokenFacts } from '../access-token.js'
 import { invalidToken, InvalidTokenError } from '../errors.js'
 import type { Profile } from '../issuer/profiles.js'
+import type { CommonValues } from './common-values.js'
 import { firstString, memberOf, toAudience, toScopes, toSeconds } from './claims.js'
 import type { JsonObject } from '../issuer/jwt-format.js'
 
@@ -18,6 +19,8 @@ export interface IntrospectionExpectations {
   readonly profile: Profile
   readonly allowMissingAudience: boolean
   readonly clockToleranceSeconds: number
+  /** Of this issuer's answers. */
+  readonly common: CommonValues
 }
 
 /** What `token_type` may say; anything else names a refresh token, an ID token or something unheard of. */
@@ -66,7 +69,7 @@ export function toFacts(
   answer: unknown,
   expected: IntrospectionExpectations,
 ): { facts: TokenFacts; until: number } {
-  const { issuer, profile } = expected
+  const { issuer, profile, common } = expected
   const members = activeMembers(answer, issuer)
   if ((memberOf(members, 'cnf') ?? null) !== null) {
     throw invalidToken('sender_constraint_unsupported', { issuer, name: 'cnf', found: members['cnf'] })
@@ -75,6 +78,7 @@ export function toFacts(
   validateIssuer(members, expected)
   const audience = validateAudience(members, expected)
   const expiresAt = validateTimes(members, expected)
+  common.shareClaims(members)
   const subject = firstString(members, profile.subjectClaims)
   const issuedAt = toSeconds(memberOf(members, 'iat'))
   const facts: TokenFacts = {
@@ -82,8 +86,8 @@ export function toFacts(
     issuer,
     ...(subject === undefined ? {} : { subject }),
     clientId: firstString(members, [...profile.clientIdClaims, 'client_id']) ?? '',
-    audience,
-    scopes: toScopes(members, [...profile.scopeClaims, 'scope']),
+    audience: common.shareList(audience),
+    scopes: common.shareList(toScopes(members, [...profile.scopeClaims, 'scope'])),
     ...(expiresAt === undefined ? {} : { expiresAt }),
     ...(issuedAt === undefined ? {} : { issuedAt }),
     claims: members,

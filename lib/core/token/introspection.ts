@@ -137,7 +137,7 @@ function createConnection({ settings, send }: IntrospectionOptions): HttpClient 
   const { clientCertificate } = settings
   return clientCertificate
     ? createHttpClient(undefined, clientCertificate)
-    : { send, close: () => Promise.resolve() }
+    : { send, ready: () => Promise.resolve(), close: () => Promise.resolve() }
 }
 
 function createLimit(issuer: string, { maxConcurrent }: IntrospectionSettings) {

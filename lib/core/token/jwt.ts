@@ -10,6 +10,7 @@ import { invalidToken } from '../errors.js'
 import type { KeyHint, VerificationKey } from '../issuer/key-set.js'
 import type { KeySource } from '../issuer/jwks.js'
 import type { Profile } from '../issuer/profiles.js'
+import { createCommonValues, type CommonValues } from './common-values.js'
 import type { DecryptionKey } from './decryption.js'
 import { firstString, memberOf, toAudience, toScopes, toSeconds } from './claims.js'
 import type { DecodedJwt, JsonObject } from '../issuer/jwt-format.js'
@@ -68,13 +69,14 @@ const ID_TOKEN_CLAIMS = ['nonce', 'at_hash', 'c_hash', 's_hash']
  */
 export function createJwtValidation(options: JwtIssuer): (jwt: DecodedJwt) => Promise<VerifiedJwt> {
   const secretKey = options.jwt.secret && createSecretKey(options.jwt.secret)
+  const common = createCommonValues()
 
   return async function validateJwt(jwt) {
     const hint = validateHeader(jwt.header, options)
     validateClaims(jwt.claims, options)
     validateTimes(jwt.claims, options)
     const key = await validateSignature(jwt, hint, options, secretKey)
-    return toVerifiedJwt(jwt.claims, key, options)
+    return toVerifiedJwt(jwt.claims, key, options, common)
   }
 }
 
@@ -197,7 +199,9 @@ function toVerifiedJwt(
   claims: JsonObject,
   key: VerificationKey | undefined,
   options: JwtIssuer,
+  common: CommonValues,
 ): VerifiedJwt {
+  common.shareClaims(claims)
   const { issuer, jwt, profile } = options
   const expiresAt = toSeconds(memberOf(claims, 'exp')) ?? 0
   const issuedAt = toSeconds(memberOf(claims, 'iat'))
@@ -208,8 +212,8 @@ function toVerifiedJwt(
     issuer,
     ...(subject === undefined ? {} : { subject }),
     clientId: firstString(claims, profile.clientIdClaims) ?? '',
-    audience: toAudience(memberOf(claims, profile.audienceClaim)) ?? [],
-    scopes: toScopes(claims, profile.scopeClaims),
+    audience: common.shareList(toAudience(memberOf(claims, profile.audienceClaim)) ?? []),
+    scopes: common.shareList(toScopes(claims, profile.scopeClaims)),
     expiresAt,
     ...(issuedAt === undefined ? {} : { issuedAt }),
     claims,

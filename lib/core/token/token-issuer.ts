@@ -6,6 +6,7 @@ import type { IssuerMetadata } from '../issuer/discovery.js'
 import type { Profile } from '../issuer/profiles.js'
 import type { IssuerSettings, TrustedIssuer } from '../issuer/trusted-issuers.js'
 import { usesCertificate } from './client-authentication.js'
+import { createCommonValues } from './common-values.js'
 import { createDecryption } from './decryption.js'
 import type { IntrospectionEndpoint } from './introspection-call.js'
 import { createIntrospection, type Introspection, type IntrospectionSettings } from './introspection.js'
@@ -73,6 +74,7 @@ function createIssuerIntrospection(
     audience,
     profile,
     allowMissingAudience: introspection.allowMissingAudience,
+    common: createCommonValues(),
     clockToleranceSeconds: jwt === false ? DEFAULT_CLOCK_TOLERANCE_SECONDS : jwt.clockToleranceSeconds,
     settings: introspection,
     discoverEndpoint: endpointOf(trusted, introspection),
