@@ -14,7 +14,7 @@ import { requestToken } from '../../examples/demo/tokens.mjs'
 const run = promisify(execFile)
 const ROOT = resolve(import.meta.dirname, '../..')
 const RESOURCE = 'https://api.example.com'
-const MAX_KILOBYTES = 100
+const MAX_KILOBYTES = 150
 
 const folder = mkdtempSync(join(tmpdir(), 'express-resource-server-'))
 const authorizationServer = await startAuthorizationServer()
