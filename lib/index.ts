@@ -10,8 +10,9 @@ export {
 export { requireAll } from './express/require-all.js'
 export { auditRoutes, type RouteAudit, type RoutesAudit } from './express/audit-routes.js'
 export { protectedResourceMetadata, type ResourceMetadataOptions } from './express/resource-metadata.js'
+export { requireFresh } from './express/require-fresh.js'
 export type { ExpressRequest, Handler, Next } from './express/request.js'
-export type { AccessToken, TokenFormat, TokenSource } from './core/access-token.js'
+export type { AccessToken, RevocationKnowledge, TokenFormat, TokenSource } from './core/access-token.js'
 export type { IssuerHealth } from './core/authenticate.js'
 export type {
   AuthorizationDetail,
@@ -44,11 +45,24 @@ export {
   type RefusalEvent,
   type ResourceServerEvent,
 } from './core/events.js'
+export { REVOCATION_CHANNEL, type OnRevocation, type RevocationEvent } from './core/revocation/effects.js'
+export type { FeedHealth } from './core/revocation/feeds.js'
+export type { LogFollower, RevocationLog, SeenOnce } from './core/revocation/ports.js'
+export type { RevocationRecord, RevocationTarget, RevocationVerdict } from './core/revocation/record.js'
+export type { RevocationHealth } from './core/revocation/revocation.js'
+export type {
+  ListedRevocation,
+  Revocation,
+  Revocations,
+  RevocationStats,
+} from './core/revocation/revocations.js'
+export type { FeedControls, RevocationFeed } from './core/revocation/run-feed.js'
 export type { Profile, ProfileName } from './core/issuer/profiles.js'
 export type { IntrospectionOptions, SignedResponseOptions } from './core/options/introspection-options.js'
 export type { IssuerOptions, SharedIssuerOptions } from './core/options/issuer-options.js'
 export type { JwksOptions, MetadataOptions } from './core/options/jwks-options.js'
 export type { JwtOptions } from './core/options/jwt-options.js'
 export type { ResourceServerOptions } from './core/options/options.js'
+export type { RevocationOptions, StatusListOptions } from './core/options/revocation-options.js'
 export type { TokenLocation, TokenRequest } from './core/token/extraction.js'
 export type { RouteOpaque } from './core/token/opaque.js'

@@ -56,10 +56,21 @@ export interface AccessToken {
   /** Seconds since the epoch at which the authorization server or its key last vouched for the token. */
   readonly checkedAt: number
   readonly source: TokenSource
+  /** What was known of revocations for this request. Undefined where no feed proves how fresh that is. */
+  readonly revocation?: RevocationKnowledge
+}
+
+/** How fresh the knowledge was that the token was checked against. */
+export interface RevocationKnowledge {
+  /** Seconds since the epoch. */
+  readonly checkedAt: number
+  /** Seconds since a feed last proved to be complete; 0: the authorization server was asked. */
+  readonly lagSeconds: number
 }
 
 class FrozenAccessToken implements AccessToken {
   readonly #token: string
+  #revocation: RevocationKnowledge | undefined
   readonly scheme = 'Bearer' as const
   declare readonly format: TokenFormat
   declare readonly issuer: string
@@ -80,11 +91,26 @@ class FrozenAccessToken implements AccessToken {
   get token(): string {
     return this.#token
   }
+
+  // a getter, because what is found out about a token comes after it was frozen
+  get revocation(): RevocationKnowledge {
+    return this.#revocation as RevocationKnowledge
+  }
+
+  static note(accessToken: AccessToken, revocation: RevocationKnowledge): void {
+    if (#revocation in accessToken) accessToken.#revocation = revocation
+  }
 }
 
 /** Joins the facts about a token with the token of this request. */
 export function toAccessToken(token: string, facts: TokenFacts, source: TokenSource): AccessToken {
   return new FrozenAccessToken(token, facts, source)
+}
+
+/** Notes on an access token how fresh the knowledge was that it was checked against. */
+export function withRevocation(accessToken: AccessToken, lagSeconds = Infinity): AccessToken {
+  FrozenAccessToken.note(accessToken, { checkedAt: Math.floor(Date.now() / 1000), lagSeconds })
+  return accessToken
 }
 
 /**

@@ -1,10 +1,13 @@
-/** A request, in the order of the questions: which token, is it valid, and whose is it? */
+/** A request, in the order of the questions: which token, is it valid, whose is it, and is it still good? */
 import type { AccessToken } from './access-token.js'
 import { createHttpClient } from './io/http.js'
 import type { RefreshedValueHealth } from './io/refreshed-value.js'
 import type { JwksHealth } from './issuer/jwks.js'
+import { createSignatureVerification } from './issuer/signature.js'
 import { createTrustedIssuers } from './issuer/trusted-issuers.js'
 import type { ResolvedOptions } from './options/options.js'
+import type { IssuerOfTokens } from './revocation/issuer-of-tokens.js'
+import { createRevocation, type RevocationPlane } from './revocation/revocation.js'
 import { createExtraction, type TokenRequest } from './token/extraction.js'
 import type { IntrospectionHealth } from './token/introspection.js'
 import type { TokenIssuer } from './token/token-issuer.js'
@@ -30,6 +33,8 @@ export interface Authenticator {
   authenticate(request: TokenRequest): AccessToken | Promise<AccessToken>
   /** Loads what the first request would have to wait for. @throws UnavailableError */
   ready(): Promise<void>
+  /** What is known of revocations, and what comes to know it. */
+  readonly revocation: RevocationPlane
   health(): readonly IssuerHealth[]
   close(): Promise<void>
 }
@@ -38,18 +43,30 @@ export function createAuthenticator(options: ResolvedOptions): Authenticator {
   const http = createHttpClient(options.dispatcher)
   const trusted = createTrustedIssuers(options.issuers, http.send)
   const extractToken = createExtraction(options.extraction)
-  const { validate, issuers } = createTokenValidation({ ...options, issuers: trusted, send: http.send })
+  const { send } = http
+  const verifySignature = createSignatureVerification()
+  const { validate, issuers } = createTokenValidation({ ...options, issuers: trusted, send, verifySignature })
+  const revocation = createRevocation({
+    settings: options.revocation,
+    issuers: issuers.map(toIssuerOfTokens),
+    verifySignature,
+    send,
+  })
+  const checkRevocation = (accessToken: AccessToken) => revocation.check(accessToken)
 
   return {
     authenticate(request) {
       const token = extractToken(request)
-      return validate(token, request)
+      const accessToken = validate(token, request)
+      return accessToken instanceof Promise ? accessToken.then(checkRevocation) : checkRevocation(accessToken)
     },
     async ready() {
       await Promise.all([http.ready(), ...issuers.map(readyIssuer)])
     },
+    revocation,
     health: () => issuers.map(toHealth),
     async close() {
+      revocation.close()
       for (const issuer of trusted.all) issuer.close()
       await Promise.all([http.close(), ...issuers.map(({ introspection }) => introspection?.close())])
     },
@@ -68,5 +85,21 @@ function toHealth({ trusted, name, validateJwt, verified, introspection }: Token
     keys: validateJwt && trusted.keys.health(),
     introspection: introspection?.health(),
     cachedJwts: verified.size,
+  }
+}
+
+const NO_INTROSPECTION = { introspect: undefined, introspectionTimeoutMs: 0, clientId: undefined }
+
+function toIssuerOfTokens({ name, trusted, introspection }: TokenIssuer): IssuerOfTokens {
+  const { settings, keys } = trusted
+  const { aliases, allowInsecureHttp } = settings
+  const known = { name, aliases, keys, allowInsecureHttp }
+  if (!introspection || !settings.introspection) return { ...known, ...NO_INTROSPECTION }
+  const { clientId, timeoutMs } = settings.introspection
+  return {
+    ...known,
+    introspect: (token, digest, flight) => introspection.ask(token, digest, flight),
+    introspectionTimeoutMs: timeoutMs,
+    clientId,
   }
 }

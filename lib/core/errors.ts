@@ -20,6 +20,10 @@ export type OutageReason =
   | 'introspection_endpoint_unknown'
   | 'introspection_suspended'
   | 'introspection_overloaded'
+  | 'revocation_not_checked'
+  | 'revocation_stale'
+  | 'revocation_log_unavailable'
+  | 'status_list_unavailable'
   | 'closed'
 
 /** The error codes of RFC 6750 §3.1 and RFC 9470 §3. */
@@ -77,6 +81,8 @@ const DESCRIPTIONS = {
   not_yet_valid: 'The access token is not valid yet',
   issued_in_future: 'The access token was issued in the future',
   too_old: 'The access token is older than this API accepts',
+  revoked: 'The access token is revoked',
+  status_not_valid: 'The access token is revoked or suspended',
   audience_mismatch: 'The access token is meant for another audience',
   unknown_key: 'The key that signed the access token is not published by its issuer',
   invalid_signature: 'The signature of the access token is not valid',
@@ -89,6 +95,7 @@ const DESCRIPTIONS = {
   audience_missing: NOT_ACTIVE,
   issuer_mismatch: NOT_ACTIVE,
   opaque_expired: NOT_ACTIVE,
+  opaque_revoked: NOT_ACTIVE,
   opaque_not_yet_valid: NOT_ACTIVE,
   opaque_audience_mismatch: NOT_ACTIVE,
   opaque_token_type_mismatch: NOT_ACTIVE,

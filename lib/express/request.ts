@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AccessToken } from '../core/access-token.js'
 import type { HasScope } from '../core/authorization/scopes.js'
 import type { OAuthError, UnavailableError } from '../core/errors.js'
+import type { RevocationCheck } from '../core/revocation/check.js'
 import { isForm, isTokenParameter } from '../core/token/extraction.js'
 
 declare global {
@@ -41,6 +42,8 @@ export interface RequestContext {
   readonly hasScope: HasScope
   /** The address of this API's metadata, named in every challenge once it is served (RFC 9728 §5.1). */
   metadataUrl: string | undefined
+  /** Whether a token is still good, for routes that want to know it better than the rest. */
+  readonly revocation: RevocationCheck
   /** Answers a refusal or an outage as this resource server was told to. */
   answer(
     error: OAuthError | UnavailableError,
@@ -52,6 +55,9 @@ export interface RequestContext {
 
 /** Under a symbol of the registry: a guard may come from another copy of this package. */
 export const RESOURCE_SERVER: unique symbol = Symbol.for('express-resource-server')
+
+/** Under which a resource server shows what it knows of revocations to the handlers that receive them. */
+export const REVOCATION: unique symbol = Symbol.for('express-resource-server.revocation')
 
 /**
  * Takes the token out of the address and the parsed query, so that neither logs nor error reports show it,

@@ -6,6 +6,8 @@ import { createScopeHierarchy } from '../core/authorization/scopes.js'
 import { missingToken, MissingTokenError, OAuthError, UnavailableError } from '../core/errors.js'
 import { createReport } from '../core/events.js'
 import { createHints } from '../core/hints.js'
+import type { RevocationHealth, RevocationPlane } from '../core/revocation/revocation.js'
+import type { Revocation, Revocations } from '../core/revocation/revocations.js'
 import { resolveOptions, type ResolvedOptions, type ResourceServerOptions } from '../core/options/options.js'
 import type { TokenRequest } from '../core/token/extraction.js'
 import { answerError } from './answer.js'
@@ -13,6 +15,7 @@ import {
   concealFormToken,
   concealQueryToken,
   RESOURCE_SERVER,
+  REVOCATION,
   type ExpressRequest,
   type Handler,
   type Next,
@@ -23,6 +26,7 @@ import {
 export interface ResourceServerHealth {
   readonly resource: string
   readonly issuers: readonly IssuerHealth[]
+  readonly revocation: RevocationHealth
 }
 
 /** What other handlers of this package read of a resource server. */
@@ -31,6 +35,9 @@ export const SERVER: unique symbol = Symbol.for('express-resource-server.server'
 export interface ResourceServer extends Handler {
   /** @internal */
   readonly [SERVER]: { readonly options: ResolvedOptions; readonly context: RequestContext }
+  /** What is revoked before it expires. */
+  readonly revocations: Revocations
+  readonly [REVOCATION]: RevocationPlane
   /**
    * Discovers the issuers and loads their keys ahead of traffic. Optional: the first request does it else.
    * @throws UnavailableError naming the first issuer that cannot be reached; it may be called again
@@ -69,11 +76,19 @@ export function resourceServer(options: ResourceServerOptions): ResourceServer {
   const resolved = resolveOptions(options)
   const authenticator = createAuthenticator(resolved)
   const report = createReport(resolved.onRefusal)
-  const context = createContext(resolved, report)
+  const context = createContext(resolved, authenticator, report)
   const handler = createHandler(resolved, authenticator, context)
+
+  const { revocation } = authenticator
 
   return Object.assign(handler, {
     [SERVER]: { options: resolved, context },
+    revocations: {
+      revoke: (what: Revocation) => revocation.revocations.revoke(what),
+      list: () => revocation.revocations.list(),
+      stats: () => revocation.revocations.stats(),
+    },
+    [REVOCATION]: revocation,
     ready: () => authenticator.ready(),
     async authenticate(request: TokenRequest) {
       try {
@@ -83,13 +98,18 @@ export function resourceServer(options: ResourceServerOptions): ResourceServer {
         throw error
       }
     },
-    health: () => ({ resource: resolved.resource, issuers: authenticator.health() }),
+    health: () => ({
+      resource: resolved.resource,
+      issuers: authenticator.health(),
+      revocation: revocation.health(),
+    }),
     close: () => authenticator.close(),
   })
 }
 
 function createContext(
   { resource: realm, errors, impliedScopes, issuers }: ResolvedOptions,
+  { revocation }: Authenticator,
   report: ReturnType<typeof createReport>,
 ): RequestContext {
   const hint = createHints((message, code) =>
@@ -99,6 +119,7 @@ function createContext(
     identifiers: [...new Set([realm, ...issuers.flatMap(({ audience }) => audience)])],
     hasScope: createScopeHierarchy(impliedScopes),
     metadataUrl: undefined,
+    revocation,
     answer(error, request, response, next) {
       const event = report(error)
       if (!isProduction(request)) hint(event)

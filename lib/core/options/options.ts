@@ -21,8 +21,11 @@ import {
   listOf,
   oneOf,
   rule,
+  section,
   type Rules,
 } from './rules.js'
+import { resolveRevocation, type RevocationOptions } from './revocation-options.js'
+import type { RevocationSettings } from '../revocation/revocation.js'
 import type { ExtractionSettings, TokenLocation } from '../token/extraction.js'
 import type { RouteOpaque } from '../token/opaque.js'
 import type { TokenIssuerSettings } from '../token/token-issuer.js'
@@ -74,6 +77,8 @@ export interface ResourceServerOptions extends SharedIssuerOptions {
   readonly challengeScopes?: readonly string[]
   /** Told of every refusal and outage, with what was expected and found, never with the token. */
   readonly onRefusal?: OnRefusal
+  /** How revoked tokens become known before they expire. */
+  readonly revocation?: RevocationOptions
   /** An undici dispatcher for all outbound calls: a proxy, a private CA. Not closed by `close()`. */
   readonly dispatcher?: Dispatcher
 }
@@ -89,6 +94,7 @@ export interface ResolvedOptions {
   readonly impliedScopes: ImpliedScopes
   readonly challengeScopes: readonly string[]
   readonly onRefusal: OnRefusal | undefined
+  readonly revocation: RevocationSettings
   readonly dispatcher: Dispatcher | undefined
 }
 
@@ -108,6 +114,7 @@ const RULES: Rules = {
   impliedScopes: rule('scopes by a scope that includes them', `{ orders: ['orders:read'] }`, isHierarchy),
   challengeScopes: listOf(rule('a scope', `'orders:read'`, isScope)),
   onRefusal: callback,
+  revocation: section,
   dispatcher: rule('an undici Dispatcher', 'new ProxyAgent(…)', hasDispatch),
 }
 
@@ -127,6 +134,7 @@ export function resolveOptions(options: ResourceServerOptions): ResolvedOptions 
     impliedScopes: options.impliedScopes ?? {},
     challengeScopes: options.challengeScopes ?? [],
     onRefusal: options.onRefusal,
+    revocation: resolveRevocation(options.revocation),
     dispatcher: options.dispatcher,
   }
 }

@@ -57,10 +57,11 @@ export interface Introspection {
   /** A verdict of an earlier answer that still holds. */
   recall(digest: string): Verdict | undefined
   /**
-   * The verdict of an answer now. Simultaneous callers with one token share one call.
+   * The verdict of an answer now. Simultaneous callers with one token share one call; those who name a
+   * `flight` share only with the callers that name the same.
    * @throws UnavailableError if the server gave no usable answer
    */
-  ask(token: string, digest: string): Promise<Verdict>
+  ask(token: string, digest: string, flight?: string): Promise<Verdict>
   /** @throws UnavailableError if the endpoint or the keys of its answers cannot be found out */
   ready(): Promise<void>
   health(): IntrospectionHealth
@@ -120,7 +121,7 @@ export function createIntrospection(options: IntrospectionOptions): Introspectio
 
   return {
     recall: memory.recall,
-    ask: (token, digest) => share(digest, () => askAndRemember(token, digest)),
+    ask: (token, digest, flight = digest) => share(flight, () => askAndRemember(token, digest)),
     async ready() {
       await Promise.all([discoverEndpoint(), settings.signedResponse && keys.ready()])
     },

@@ -13,12 +13,13 @@ import type { TokenRequest } from './extraction.js'
 import { decodeJwt, recognizeJwt, type DecodedJwt } from '../issuer/jwt-format.js'
 import type { VerifiedJwt } from './jwt.js'
 import { createOpaqueValidation, type RouteOpaque } from './opaque.js'
-import { createSignatureVerification } from '../issuer/signature.js'
+import type { VerifySignature } from '../issuer/signature.js'
 import { createTokenIssuer, type TokenIssuer, type TokenIssuerSettings } from './token-issuer.js'
 
 export interface TokenValidationOptions {
   readonly issuers: TrustedIssuers<TokenIssuerSettings>
   readonly routeOpaque: RouteOpaque | undefined
+  readonly verifySignature: VerifySignature
   readonly send: SendRequest
 }
 
@@ -32,8 +33,7 @@ export interface TokenValidation {
 }
 
 export function createTokenValidation(options: TokenValidationOptions): TokenValidation {
-  const shared = { send: options.send, verifySignature: createSignatureVerification() }
-  const issuers = options.issuers.all.map((trusted) => createTokenIssuer(trusted, shared))
+  const issuers = options.issuers.all.map((trusted) => createTokenIssuer(trusted, options))
   const acceptsJwt = issuers.some((issuer) => issuer.validateJwt)
   const introspectOpaque = createOpaqueValidation(issuers, options.routeOpaque)
   const share = createSingleFlight<AccessToken>()

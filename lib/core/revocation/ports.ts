@@ -1,0 +1,46 @@
+/**
+ * What several nodes may share: a log of revocations that each of them reads to its end and then follows, and
+ * a memory of statements that were received already. One node alone needs neither from elsewhere.
+ */
+import { createCache } from '../io/cache.js'
+import { sha256 } from '../io/digest.js'
+import type { RevocationRecord } from './record.js'
+
+/** Called by a log for whoever follows it. */
+export interface LogFollower {
+  /** Each record, in order, from the oldest that is kept; again after a lost connection is harmless. */
+  onRecord(record: RevocationRecord): void
+  /**
+   * Everything appended up to this moment has been handed over (by the log's own word, not because nothing
+   * came). Called at least every few seconds while the log is there: it is the proof of freshness.
+   */
+  onHeartbeat(): void
+  /** The log cannot be read at the moment. It goes on by itself, from where it stopped. */
+  onFailure(error: unknown): void
+}
+
+/** An append-only log of revocations, shared by all nodes. It keeps records for at least the life of a token. */
+export interface RevocationLog {
+  /** Resolves when the record is kept where others will find it. Has a deadline of its own. */
+  append(record: RevocationRecord): Promise<void>
+  /** Replays the log and tails it until the signal aborts; resolves then. */
+  follow(follower: LogFollower, signal: AbortSignal): Promise<void>
+}
+
+/** Statements that were received already, by a name that is unique for its time. */
+export interface SeenOnce {
+  has(name: string): boolean | Promise<boolean>
+  /** Called when its effect is kept, not before: a statement that failed halfway must be taken again. */
+  remember(name: string, seconds: number): void | Promise<void>
+}
+
+const MAX_SEEN = 100_000
+
+/** In the memory of this process. Names are kept as digests: a hostile one may be long. */
+export function createSeenOnce(): SeenOnce {
+  const seen = createCache<{ until: number }>(MAX_SEEN)
+  return {
+    has: (name) => seen.get(sha256(name), Date.now()) !== undefined,
+    remember: (name, seconds) => seen.set(sha256(name), { until: Date.now() + seconds * 1000 }),
+  }
+}
