@@ -10,6 +10,7 @@ export {
 export { requireAll } from './express/require-all.js'
 export { auditRoutes, type RouteAudit, type RoutesAudit } from './express/audit-routes.js'
 export { protectedResourceMetadata, type ResourceMetadataOptions } from './express/resource-metadata.js'
+export { backchannelLogout, type BackchannelLogoutOptions } from './express/backchannel-logout.js'
 export { requireFresh } from './express/require-fresh.js'
 export type { ExpressRequest, Handler, Next } from './express/request.js'
 export type { AccessToken, RevocationKnowledge, TokenFormat, TokenSource } from './core/access-token.js'
