@@ -11,6 +11,15 @@ export { requireAll } from './express/require-all.js'
 export { auditRoutes, type RouteAudit, type RoutesAudit } from './express/audit-routes.js'
 export { protectedResourceMetadata, type ResourceMetadataOptions } from './express/resource-metadata.js'
 export { backchannelLogout, type BackchannelLogoutOptions } from './express/backchannel-logout.js'
+export {
+  pollSecurityEvents,
+  securityEvents,
+  type PollOptions,
+  type SecurityEventsHandler,
+  type SecurityEventsOptions,
+  type TransmitterOptions,
+} from './express/security-events.js'
+export { wso2Events, type Wso2EventsOptions } from './express/wso2-events.js'
 export { requireFresh } from './express/require-fresh.js'
 export type { ExpressRequest, Handler, Next } from './express/request.js'
 export type { AccessToken, RevocationKnowledge, TokenFormat, TokenSource } from './core/access-token.js'
@@ -46,6 +55,7 @@ export {
   type RefusalEvent,
   type ResourceServerEvent,
 } from './core/events.js'
+export type { EventMeaning } from './core/revocation/caep.js'
 export { REVOCATION_CHANNEL, type OnRevocation, type RevocationEvent } from './core/revocation/effects.js'
 export type { FeedHealth } from './core/revocation/feeds.js'
 export type { LogFollower, RevocationLog, SeenOnce } from './core/revocation/ports.js'
@@ -58,6 +68,7 @@ export type {
   RevocationStats,
 } from './core/revocation/revocations.js'
 export type { FeedControls, RevocationFeed } from './core/revocation/run-feed.js'
+export type { ResolveSubject } from './core/revocation/subject-identifiers.js'
 export type { Profile, ProfileName } from './core/issuer/profiles.js'
 export type { IntrospectionOptions, SignedResponseOptions } from './core/options/introspection-options.js'
 export type { IssuerOptions, SharedIssuerOptions } from './core/options/issuer-options.js'
