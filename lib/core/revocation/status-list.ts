@@ -48,7 +48,7 @@ async function decompress(compressed: Buffer, maxBytes: number): Promise<Uint8Ar
     return engine.bytesWritten === compressed.length ? buffer : undefined
   } catch (error) {
     // Z_DATA_ERROR, Z_BUF_ERROR, ERR_BUFFER_TOO_LARGE: the library's ways to say "no such thing"
-    if (error instanceof Error && 'code' in error) return undefined
+    if (typeof error === 'object' && error !== null && 'code' in error) return undefined
     throw error
   }
 }
