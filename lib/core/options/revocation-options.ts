@@ -35,7 +35,7 @@ export interface RevocationOptions {
    */
   readonly whenUncheckable?: 'unavailable' | 'refuse' | 'accept'
   /**
-   * Entries kept for each issuer, some 250 bytes each. Default 250000, limits 1 to 10000000. Beyond it nothing
+   * Entries kept for each issuer, some 500 bytes each. Default 250000, limits 1 to 10000000. Beyond it nothing
    * is forgotten: all tokens issued up to then become suspect.
    */
   readonly maxEntries?: number

@@ -1,5 +1,6 @@
 /** What the marks add up to for one token: revoked, suspect since a moment, or nothing. */
 import type { NamedMarks } from './marks.js'
+import type { Mark } from './record.js'
 
 export type Finding =
   | { readonly verdict: 'revoked'; readonly reason: string | undefined; readonly source: string }
@@ -27,7 +28,7 @@ export function strongest(a: Finding | undefined, b: Finding | undefined): Findi
 export function findListed(marks: NamedMarks | undefined): Finding | undefined {
   if (!marks) return undefined
   const { revoked, suspect } = marks
-  if (revoked) return { verdict: 'revoked', reason: revoked.reason, source: revoked.source }
+  if (revoked) return revokedBy(revoked)
   return suspect && { verdict: 'suspect', since: suspect.heardAt }
 }
 
@@ -43,9 +44,11 @@ export function findIssuedBefore(
   const { revoked, suspect } = marks
   let finding: Finding | undefined
   if (revoked && issuedAt === undefined) finding = { verdict: 'suspect', since: revoked.heardAt }
-  else if (revoked && (issuedAt ?? 0) <= revoked.issuedBefore) {
-    return { verdict: 'revoked', reason: revoked.reason, source: revoked.source }
-  }
-  if (!suspect || (issuedAt ?? 0) > suspect.issuedBefore) return finding
+  else if (revoked && (issuedAt ?? 0) <= revoked.record.issuedBefore) return revokedBy(revoked)
+  if (!suspect || (issuedAt ?? 0) > suspect.record.issuedBefore) return finding
   return strongest(finding, { verdict: 'suspect', since: suspect.heardAt })
+}
+
+function revokedBy({ record: { reason, source } }: Mark): Finding {
+  return { verdict: 'revoked', reason, source }
 }

@@ -37,8 +37,9 @@ export interface RevocationRecord {
   readonly source: string
 }
 
-/** A record as the index keeps it. */
-export interface Mark extends RevocationRecord {
+/** A record as the index keeps it: there may be many. */
+export interface Mark {
+  readonly record: RevocationRecord
   /** Milliseconds since the epoch, by our clock, at which it was heard of here. */
   readonly heardAt: number
   /** Milliseconds since the epoch from which it may be dropped. */
@@ -51,24 +52,27 @@ export interface Mark extends RevocationRecord {
  */
 export function mergeMarks(known: Mark | undefined, added: Mark): Mark {
   if (!known) return added
-  const later = added.issuedBefore >= known.issuedBefore ? added : known
-  const expiresAt =
-    known.expiresAt === undefined || added.expiresAt === undefined
-      ? undefined
-      : Math.max(known.expiresAt, added.expiresAt)
-  const merged: { -readonly [M in keyof Mark]: Mark[M] } = {
-    ...later,
+  const [older, later] =
+    added.record.issuedBefore >= known.record.issuedBefore ? [known, added] : [added, known]
+  return {
+    record: withLatestEnd(later.record, older.record),
     heardAt: Math.max(known.heardAt, added.heardAt),
     until: Math.max(known.until, added.until),
   }
-  if (expiresAt !== undefined) return { ...merged, expiresAt }
-  delete merged.expiresAt
-  return merged
+}
+
+/** The end is known only where both say when it is. */
+function withLatestEnd(later: RevocationRecord, { expiresAt }: RevocationRecord): RevocationRecord {
+  if (later.expiresAt === undefined || (expiresAt !== undefined && later.expiresAt >= expiresAt)) return later
+  if (expiresAt !== undefined) return { ...later, expiresAt }
+  const endless: { -readonly [M in keyof RevocationRecord]: RevocationRecord[M] } = { ...later }
+  delete endless.expiresAt
+  return endless
 }
 
 /** Whether a statement adds nothing to one that is known. */
 export function isCovered(known: Mark | undefined, added: Mark): boolean {
   if (!known || known.until < added.until) return false
   // a new suspicion is always news: answers that came before it no longer count
-  return known.verdict === 'revoked' && known.issuedBefore >= added.issuedBefore
+  return known.record.verdict === 'revoked' && known.record.issuedBefore >= added.record.issuedBefore
 }

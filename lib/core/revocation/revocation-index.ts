@@ -66,7 +66,7 @@ export function createRevocationIndex({ maxEntries, maxTokenLifetimeSeconds }: I
   const lastHeard: Record<Kind, number> = { ...NEVER }
   /** Stands for marks that are no longer here or never were. */
   const horizon = { issuedBefore: -Infinity, heardAt: 0 }
-  const expiry = createExpiry<Place>()
+  const expiry = createExpiry<RevocationRecord>()
   let size = 0
   let overflows = 0
   let isEmpty = true
@@ -93,7 +93,7 @@ export function createRevocationIndex({ maxEntries, maxTokenLifetimeSeconds }: I
   function add(record: RevocationRecord): Addition {
     const now = Date.now()
     const end = record.expiresAt ?? record.issuedBefore + maxTokenLifetimeSeconds
-    const mark: Mark = { ...record, heardAt: now, until: end * 1000 }
+    const mark: Mark = { record, heardAt: now, until: end * 1000 }
     const place = placeOf(record)
     isEmpty = false
     lastHeard[place.kind] = now
@@ -107,7 +107,7 @@ export function createRevocationIndex({ maxEntries, maxTokenLifetimeSeconds }: I
     if (!addMark(mapOf(place) ?? openGroup(place), place.name, mark)) return 'covered'
     if (!before) {
       size += 1
-      expiry.add(place, mark.until)
+      expiry.add(record, mark.until)
     }
     return 'added'
   }
@@ -128,10 +128,11 @@ export function createRevocationIndex({ maxEntries, maxTokenLifetimeSeconds }: I
 
   function sweep(): void {
     const now = Date.now()
-    for (const place of expiry.take(now)) {
+    for (const record of expiry.take(now)) {
+      const place = placeOf(record)
       const mark = knownAt(place)
       if (!mark) continue
-      if (mark.until > now) expiry.add(place, mark.until)
+      if (mark.until > now) expiry.add(mark.record, mark.until)
       else drop(place, mark)
     }
   }
@@ -143,7 +144,7 @@ export function createRevocationIndex({ maxEntries, maxTokenLifetimeSeconds }: I
     if (place.kind === 'subject_client') prune(subjectClients, place.group)
     if (place.kind === 'claim') prune(claims, place.group)
     // no token should be that old; one that is might be meant
-    if (mark.expiresAt === undefined) raiseHorizon(mark.issuedBefore, mark.heardAt)
+    if (mark.record.expiresAt === undefined) raiseHorizon(mark.record.issuedBefore, mark.heardAt)
   }
 
   function find(token: TokenTraits): Finding | undefined {

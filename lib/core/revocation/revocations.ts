@@ -193,8 +193,6 @@ function show(value: unknown): string {
   return (JSON.stringify(value) as string | undefined)?.slice(0, 120) ?? 'undefined'
 }
 
-function toListed(mark: Mark): ListedRevocation {
-  const listed: ListedRevocation & { until?: number } = { ...mark, heardAt: Math.floor(mark.heardAt / 1000) }
-  delete listed.until
-  return listed
+function toListed({ record, heardAt }: Mark): ListedRevocation {
+  return { ...record, heardAt: Math.floor(heardAt / 1000) }
 }
