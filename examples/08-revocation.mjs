@@ -11,7 +11,8 @@ const server = resourceServer({
   introspection: { clientId: 'rs', clientSecret: 'rs-secret' },
   revocation: {
     maxTokenLifetimeSeconds: 3600, // the longest life of an access token here
-    onRevocation: (event) => console.log(event.kind, event.outcome, JSON.stringify(event.record?.target ?? '')),
+    onRevocation: (event) =>
+      console.log(event.kind, event.outcome, JSON.stringify(event.record?.target ?? '')),
   },
 })
 

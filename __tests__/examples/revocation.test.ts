@@ -1,17 +1,12 @@
 /** The example of revocation, and the logout that oidc-provider really sends to it. */
 import { createHash, randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-// @ts-expect-error: the demo's authorization server is plain JavaScript
-import { startAuthorizationServer } from '../../examples/demo/authorization-server.mjs'
+import {
+  startAuthorizationServer,
+  type AuthorizationServer,
+} from '../../examples/demo/authorization-server.mjs'
 import { followRedirects } from '../support/browser.js'
 import { startProgram, stopAllPrograms, type Program } from '../support/processes.js'
-
-interface AuthorizationServer {
-  readonly issuer: string
-  readonly stop: () => Promise<void>
-  readonly registerBackchannelLogout: (uri: string) => void
-  readonly logOut: (token: { sid: string; sub: string }) => Promise<void>
-}
 
 const REDIRECT_URI = 'http://127.0.0.1/callback'
 
@@ -21,13 +16,13 @@ describe('examples/08-revocation.mjs', () => {
   let origin: string
 
   beforeAll(async () => {
-    as = await (startAuthorizationServer as () => Promise<AuthorizationServer>)()
+    as = await startAuthorizationServer()
     program = startProgram(process.execPath, ['examples/08-revocation.mjs'], { PORT: '0', ISSUER: as.issuer })
     origin = (await program.printed(/^listening on (\S+)$/m))[1] ?? ''
     as.registerBackchannelLogout(`${origin}/backchannel-logout`)
   }, 30_000)
   afterAll(async () => {
-    await stopAllPrograms()
+    stopAllPrograms()
     await as.stop()
   })
 

@@ -9,6 +9,9 @@ export interface AuthorizationServer {
   start(): Promise<string>
   stop(): Promise<void>
   rotateKeys(options?: { readonly keep?: boolean }): void
+  /** Where the end of a session of the client `spa` is told. */
+  registerBackchannelLogout(uri: string): void
+  logOut(session: { readonly sub: string; readonly sid: string }): Promise<void>
 }
 
 export function startAuthorizationServer(options?: {

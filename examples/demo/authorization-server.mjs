@@ -24,11 +24,14 @@ const LIFETIME_SECONDS = 3600
  * @param path of the issuer, such as `/tenant1`; none if not given
  * @returns `issuer` and `origin`; `clientKey`: the private JWK of the client `rs-jwt`; `stop()` closes all
  * connections and refuses new ones, `start()` listens again at the same address with all tokens still known;
- * `rotateKeys({ keep })` signs with new keys, `keep` goes on publishing the former ones
+ * `rotateKeys({ keep })` signs with new keys, `keep` goes on publishing the former ones;
+ * `registerBackchannelLogout(uri)`: from now on the end of a session of the client `spa` is told there;
+ * `logOut({ sub, sid })` ends one, and resolves when that was told
  */
 export async function startAuthorizationServer({ port = 0, path = '' } = {}) {
   let keys = createKeys()
   let provider
+  let logoutUri
   const clientKey = createKey('ES256', 'ec', { namedCurve: 'P-256' })
   const Adapter = createMemory()
   const server = createServer((request, response) => {
@@ -38,7 +41,7 @@ export async function startAuthorizationServer({ port = 0, path = '' } = {}) {
   const origin = await listen(server, port)
   const issuer = origin + path
   const build = () =>
-    createProvider(issuer, { adapter: Adapter, jwks: { keys }, clients: clients(clientKey) })
+    createProvider(issuer, { adapter: Adapter, jwks: { keys }, clients: clients(clientKey, logoutUri) })
   provider = build()
 
   function answer(request, response) {
@@ -58,6 +61,14 @@ export async function startAuthorizationServer({ port = 0, path = '' } = {}) {
     rotateKeys({ keep = false } = {}) {
       keys = [...createKeys(), ...(keep ? keys : [])]
       provider = build()
+    },
+    registerBackchannelLogout(uri) {
+      logoutUri = uri
+      provider = build()
+    },
+    async logOut({ sub, sid }) {
+      const client = await provider.Client.find('spa')
+      await client.backchannelLogout(sub, sid)
     },
   }
 }
@@ -84,12 +95,20 @@ function createProvider(issuer, configuration) {
         allowedPolicy: (_context, client, token) => token.clientId === client.clientId,
       },
       rpInitiatedLogout: { enabled: false },
+      backchannelLogout: { enabled: true },
       resourceIndicators: {
         enabled: true,
         defaultResource: (_context, _client, oneOf) => oneOf,
         getResourceServerInfo: (_context, resource) => toResourceServer(resource),
       },
     },
+    // so that the end of a session can end its access tokens
+    async extraTokenClaims(_context, { clientId, sessionUid }) {
+      const session = sessionUid && (await provider.Session.findByUid(sessionUid))
+      return session ? { sid: session.sidFor(clientId) } : undefined
+    },
+    // everybody here is on the loopback interface, which oidc-provider does not call of itself
+    fetch: (url, { dispatcher: _guarded, ...options }) => fetch(url, options),
     clientBasedCORS: () => false,
     renderError(context, { error, error_description: description }) {
       context.type = 'text'
@@ -127,7 +146,7 @@ function lifetimeOf(_context, token) {
   return token.resourceServer?.accessTokenTTL ?? LIFETIME_SECONDS
 }
 
-function clients(clientKey) {
+function clients(clientKey, logoutUri) {
   const { d: _secret, ...publicKey } = clientKey
   const none = { redirect_uris: [], response_types: [], grant_types: [] }
   return [
@@ -157,6 +176,7 @@ function clients(clientKey) {
       redirect_uris: ['http://127.0.0.1/callback'],
       response_types: ['code'],
       grant_types: ['authorization_code', 'refresh_token'],
+      ...(logoutUri && { backchannel_logout_uri: logoutUri, backchannel_logout_session_required: true }),
     },
   ]
 }
