@@ -35,6 +35,13 @@ describe('createHints', () => {
       '["at+jwt"]',
     ],
     [refusal('missing_claim', { name: 'jti' }), 'requiredClaims', '"jti"'],
+    [outage('revocation_not_checked'), 'introspection: {', 'whenUncheckable'],
+    [outage('revocation_stale', { expected: 10, found: 60 }), 'health()', 'is 60 seconds old'],
+    [
+      outage('status_list_unavailable', { name: 'https://s.example.com/1', found: 'status 404' }),
+      'allowedOrigins',
+      'https://s.example.com/1',
+    ],
     [
       refusal('audience_mismatch', { name: 'aud', expected: ['a'], found: ['b', 'c'] }),
       'write audience: "b"',

@@ -46,6 +46,15 @@ const HINTS: Partial<Record<RefusalReason | OutageReason, Hint>> = {
   metadata_unavailable: ({ name, found }) =>
     `its metadata could not be had from ${name ?? 'the well-known addresses'} (${show(found)}). If it is elsewhere write ` +
     `metadata: { url: 'https://…' }; without metadata write jwks: { uri: 'https://…' }`,
+  revocation_not_checked: () =>
+    `it may have been revoked, and nobody can be asked. Write introspection: { clientId: '…', clientSecret: '…' }, or ` +
+    `say in revocation: { whenUncheckable } what such a token is worth`,
+  revocation_stale: ({ expected, found }) =>
+    `what is known of revocations is ${show(found)} seconds old, at most ${show(expected)} are wanted. Look at ` +
+    `health().revocation.feeds; a feed counts from its first heartbeat`,
+  status_list_unavailable: ({ name, expected, found }) =>
+    `its status list ${name ?? ''} could not be used (${show(found)}, expected is ${show(expected)}). If it is at ` +
+    `another place than the issuer write revocation: { statusList: { allowedOrigins: ['https://…'] } }`,
 }
 
 /**

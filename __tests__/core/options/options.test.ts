@@ -2,6 +2,7 @@ import { generateKeyPairSync, KeyObject } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import { Agent } from 'undici'
 import { resolveOptions } from '../../../lib/core/options/options.js'
+import { resolveRevocation } from '../../../lib/core/options/revocation-options.js'
 import { PROFILES, type ProfileName } from '../../../lib/core/issuer/profiles.js'
 import { misuseOf } from '../../support/misuse.js'
 
@@ -37,6 +38,7 @@ describe('defaults', () => {
       routeOpaque: undefined,
       onRefusal: undefined,
       dispatcher: undefined,
+      revocation: resolveRevocation(),
     })
     expect(issuers).toEqual([
       {
