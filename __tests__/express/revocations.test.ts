@@ -1,7 +1,15 @@
 /** `server.revocations` and `requireFresh`, over HTTP. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterEach, describe, expect, it, jest } from '@jest/globals'
-import { ConfigurationError, REVOCATION_CHANNEL, resourceServer, type Revocation } from '../../lib/index.js'
+import {
+  ConfigurationError,
+  REVOCATION_CHANNEL,
+  resourceServer,
+  type LogFollower,
+  type Revocation,
+  type RevocationLog,
+  type RevocationRecord,
+} from '../../lib/index.js'
 import { INTROSPECTION, RESOURCE, startRevocationApi, type RevocationApi } from '../support/revocation-api.js'
 
 let api: RevocationApi
@@ -283,6 +291,23 @@ describe('maxLagSeconds', () => {
     expect(await api.get(api.as.mintJwt())).toEqual(expected)
   })
 
+  it('makes simultaneous requests with one token ask once', async () => {
+    const revocation = { maxLagSeconds: 10, feeds: silent }
+    api = await startRevocationApi({ options: { introspection: INTROSPECTION, revocation } })
+    let release = (): void => undefined
+    const until = new Promise<void>((resolve) => (release = resolve))
+    api.as.fail('introspection', { kind: 'delay', until }, { times: 1 })
+    api.as.answerIntrospection(() => ({ body: { active: true } }))
+    const token = api.as.mintJwt()
+    const asked = api.as.nextRequest('introspection')
+    const early = api.get(token)
+    await asked
+    const later = [api.get(token), api.get(token), api.get(token)]
+    release()
+    expect(await Promise.all([early, ...later])).toEqual(Array(4).fill([200, undefined]))
+    expect(api.as.count('introspection')).toBe(1)
+  })
+
   it('lets the request through while the feed proves itself, and says on it how fresh the knowledge was', async () => {
     let heartbeat = (): void => undefined
     const feeds = [
@@ -303,6 +328,45 @@ describe('maxLagSeconds', () => {
     expect(api.server.health().revocation.feeds).toEqual([
       expect.objectContaining({ state: 'working', lastHeartbeatAt: Math.floor(now / 1000) }),
     ])
+  })
+})
+
+describe('a shared log', () => {
+  it('is followed: what other nodes append counts here, and what is revoked here is appended', async () => {
+    const appended: RevocationRecord[] = []
+    let other: LogFollower | undefined
+    const log: RevocationLog = {
+      append: (record) => Promise.resolve(void appended.push(record)),
+      follow: (follower) => Promise.resolve(void (other = follower)),
+    }
+    api = await startRevocationApi({ options: { revocation: { log } } })
+    const token = api.as.mintJwt({ claims: { jti: 'j1' } })
+    expect(await api.get(token)).toEqual([503, 'revocation_stale'])
+    other?.onHeartbeat()
+    expect(await api.get(token)).toEqual([200, undefined])
+    await api.server.revocations.revoke({ jti: 'j2' })
+    expect(appended).toMatchObject([{ target: { kind: 'token', jti: 'j2' }, source: 'api' }])
+    const record = JSON.parse(JSON.stringify(appended[0]).replaceAll('j2', 'j1')) as RevocationRecord
+    other?.onRecord(record)
+    expect(await api.get(token)).toEqual([401, 'revoked'])
+    other?.onFailure(new Error('cut'))
+    expect(api.server.health().revocation.feeds).toMatchObject([
+      { name: 'log', state: 'failing', lastError: 'cut' },
+    ])
+  })
+
+  it('that is down makes revoke() reject, although it counts here', async () => {
+    const log: RevocationLog = {
+      append: () => Promise.reject(new Error('down')),
+      follow: () => Promise.resolve(),
+    }
+    api = await startRevocationApi({
+      options: { revocation: { log, maxLagSeconds: 60, whenStale: 'accept' } },
+    })
+    await expect(api.server.revocations.revoke({ subject: 'alice' })).rejects.toMatchObject({
+      reason: 'revocation_log_unavailable',
+    })
+    expect(await api.get(api.as.mintJwt())).toEqual([401, 'revoked'])
   })
 })
 

@@ -20,7 +20,7 @@ import {
 export interface RevocationOptions {
   /**
    * Seconds that the knowledge of revocations may lag behind, proved by the heartbeats of feeds. Default:
-   * not asked for. Limits 1 to 86400. Without a feed that has heartbeats the knowledge is never fresh.
+   * 10 with a shared `log`, else not asked for. Limits 1 to 86400. Without a feed that has heartbeats the knowledge is never fresh.
    */
   readonly maxLagSeconds?: number
   /**
@@ -124,7 +124,7 @@ const STATUS_LIST_RULES: Rules = {
 export function resolveRevocation(given: RevocationOptions = {}): RevocationSettings {
   assertOptions(given, 'revocation', RULES)
   return {
-    maxLagSeconds: given.maxLagSeconds,
+    maxLagSeconds: given.maxLagSeconds ?? (given.log && 10),
     whenStale: given.whenStale ?? 'introspect',
     whenUncheckable: given.whenUncheckable ?? 'unavailable',
     maxEntries: given.maxEntries ?? 250_000,

@@ -90,7 +90,9 @@ export function createRevocationCheck(options: RevocationCheckOptions): Revocati
       throw invalidToken(format === 'jwt' ? 'revoked' : 'opaque_revoked', evidence)
     }
     if (isAskedSince(accessToken, issuer, finding.since)) return accessToken
-    if (issuer.introspect) return suspects.clear(accessToken, issuer.introspect, finding.since)
+    const { introspect } = issuer
+    if (introspect)
+      return suspects.clear(accessToken, { introspect, since: finding.since, isAfterEvent: true })
     return withoutIntrospection(accessToken, policy.whenUncheckable)
   }
 
@@ -118,7 +120,8 @@ export function createRevocationCheck(options: RevocationCheckOptions): Revocati
   ): Promise<AccessToken> {
     const since = Date.now() - maxLagSeconds * 1000
     if (maxLagSeconds > 0 && isAskedSince(accessToken, issuer, since)) return accessToken
-    const cleared = await suspects.clear(accessToken, introspect, maxLagSeconds > 0 ? since : Infinity)
+    const asked = { introspect, since: maxLagSeconds > 0 ? since : Infinity, isAfterEvent: false }
+    const cleared = await suspects.clear(accessToken, asked)
     return withRevocation(cleared, 0)
   }
 

@@ -16,13 +16,21 @@ export type IntrospectionVerdict =
 /** Asks the token's authorization server. Callers with the same `flight` share one question. */
 export type Introspect = (token: string, digest: string, flight: string) => Promise<IntrospectionVerdict>
 
+/** Why a token is asked about, and how. */
+export interface Question {
+  readonly introspect: Introspect
+  /** Milliseconds since the epoch: an answer counts if it was asked for after it. Infinity: ask now. */
+  readonly since: number
+  /** Whether something happened at that moment: a question under way may have been answered from before it. */
+  readonly isAfterEvent: boolean
+}
+
 export interface Suspects {
   /**
-   * @param since milliseconds since the epoch: only a question asked after it counts; Infinity: ask now
    * @returns the token, with what the authorization server says of it
    * @throws InvalidTokenError if it is not good @throws UnavailableError if that could not be found out
    */
-  clear(accessToken: AccessToken, introspect: Introspect, since: number): Promise<AccessToken>
+  clear(accessToken: AccessToken, question: Question): Promise<AccessToken>
   readonly size: number
 }
 
@@ -67,11 +75,10 @@ export function createSuspects(limits: SuspectLimits, tell: OnRevocation): Suspe
   }
 
   return {
-    async clear(accessToken, introspect, since) {
+    async clear(accessToken, { introspect, since, isAfterEvent }) {
       const digest = sha256(accessToken.token)
       const known = answers.get(digest, Date.now())
-      // a question that was under way when the event came may have been answered from before it
-      const flight = Number.isFinite(since) ? `${digest} ${since}` : digest
+      const flight = isAfterEvent ? `${digest} ${since}` : digest
       const counts = known !== undefined && (known.refusal !== undefined || known.askedAt > since)
       const answer = counts ? known : await share(flight, () => ask(accessToken, digest, introspect, flight))
       if (answer.refusal) throw invalidToken(answer.refusal.reason, answer.refusal.evidence)
