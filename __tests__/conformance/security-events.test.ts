@@ -143,6 +143,25 @@ describe('RFC 8935 push', () => {
   })
 })
 
+describe('RFC 8935 with a shared memory', () => {
+  it('R8935-04 without the memory of received events 503, and an event is taken once for all who share it', async () => {
+    const seen = new Set<string>()
+    let isDown = true
+    const failing = <T>(value: T) => (isDown ? Promise.reject(new Error('down')) : Promise.resolve(value))
+    const seenOnce = {
+      has: (name: string) => failing(seen.has(name)),
+      remember: (name: string) => failing(void seen.add(name)),
+    }
+    await start({}, {}, { seenOnce })
+    const set = event({ [REVOKED]: {} })
+    expect((await push(set)).status).toBe(503)
+    isDown = false
+    expect((await push(set)).status).toBe(202)
+    expect((await push(set)).status).toBe(202)
+    expect(api.effects).toHaveLength(1)
+  })
+})
+
 describe('OpenID Shared Signals Framework 1.0', () => {
   it.each<[string, Claims, MintOptions]>([
     ['a top-level sub', { sub: 'alice' }, {}],

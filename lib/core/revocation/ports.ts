@@ -2,6 +2,7 @@
  * What several nodes may share: a log of revocations that each of them reads to its end and then follows, and
  * a memory of statements that were received already. One node alone needs neither from elsewhere.
  */
+import { UnavailableError } from '../errors.js'
 import { createCache } from '../io/cache.js'
 import { sha256 } from '../io/digest.js'
 import type { RevocationRecord } from './record.js'
@@ -29,18 +30,36 @@ export interface RevocationLog {
 
 /** Statements that were received already, by a name that is unique for its time. */
 export interface SeenOnce {
+  /** @param name a digest: short, and telling nothing */
   has(name: string): boolean | Promise<boolean>
   /** Called when its effect is kept, not before: a statement that failed halfway must be taken again. */
   remember(name: string, seconds: number): void | Promise<void>
 }
 
+/** A memory that may fail, made one whose failure is an outage: its statement is not taken, and comes again. */
+export function createCheckedSeenOnce(shared: SeenOnce): SeenOnce {
+  async function orOutage<T>(ask: () => T | Promise<T>): Promise<T> {
+    try {
+      return await ask()
+    } catch (cause) {
+      // whatever a store's client throws means one thing: it could not be asked
+      throw new UnavailableError('revocation_log_unavailable', { name: 'seenOnce', cause })
+    }
+  }
+
+  return {
+    has: (name) => orOutage(() => shared.has(sha256(name))),
+    remember: (name, seconds) => orOutage(() => shared.remember(sha256(name), seconds)),
+  }
+}
+
 const MAX_SEEN = 100_000
 
-/** In the memory of this process. Names are kept as digests: a hostile one may be long. */
+/** In the memory of this process. */
 export function createSeenOnce(): SeenOnce {
   const seen = createCache<{ until: number }>(MAX_SEEN)
   return {
-    has: (name) => seen.get(sha256(name), Date.now()) !== undefined,
-    remember: (name, seconds) => seen.set(sha256(name), { until: Date.now() + seconds * 1000 }),
+    has: (name) => seen.get(name, Date.now()) !== undefined,
+    remember: (name, seconds) => seen.set(name, { until: Date.now() + seconds * 1000 }),
   }
 }

@@ -5,7 +5,7 @@ import { createRevocationCheck, type RevocationCheck, type RevocationPolicy } fr
 import { createRevocationReport, type OnRevocation } from './effects.js'
 import type { IssuerOfTokens } from './issuer-of-tokens.js'
 import { createFeeds, type FeedHealth, type Feeds } from './feeds.js'
-import { createSeenOnce, type RevocationLog, type SeenOnce } from './ports.js'
+import { createCheckedSeenOnce, createSeenOnce, type RevocationLog, type SeenOnce } from './ports.js'
 import { createRevocationIndex } from './revocation-index.js'
 import { createRevocations, type RevocationSink, type RevocationStats } from './revocations.js'
 import { keepRunning, type RevocationFeed } from './run-feed.js'
@@ -95,7 +95,7 @@ export function createRevocation(options: RevocationOptions): RevocationPlane {
     ...check,
     revocations,
     feeds,
-    seenOnce: settings.seenOnce ?? createSeenOnce(),
+    seenOnce: createCheckedSeenOnce(settings.seenOnce ?? createSeenOnce()),
     issuers,
     settings,
     verifySignature,
