@@ -10,6 +10,7 @@ export {
 export { requireAll } from './express/require-all.js'
 export { auditRoutes, type RouteAudit, type RoutesAudit } from './express/audit-routes.js'
 export { protectedResourceMetadata, type ResourceMetadataOptions } from './express/resource-metadata.js'
+export { requireAnyRole, requirePermission, requireRole } from './express/role-guards.js'
 export type { ExpressRequest, Handler, Next } from './express/request.js'
 export type { AccessToken, TokenFormat, TokenSource } from './core/access-token.js'
 export type { IssuerHealth } from './core/authenticate.js'
@@ -44,11 +45,12 @@ export {
   type RefusalEvent,
   type ResourceServerEvent,
 } from './core/events.js'
-export type { Profile, ProfileName } from './core/issuer/profiles.js'
+export type { ClaimPath, Profile, ProfileName } from './core/issuer/profiles.js'
 export type { IntrospectionOptions, SignedResponseOptions } from './core/options/introspection-options.js'
 export type { IssuerOptions, SharedIssuerOptions } from './core/options/issuer-options.js'
 export type { JwksOptions, MetadataOptions } from './core/options/jwks-options.js'
 export type { JwtOptions } from './core/options/jwt-options.js'
+export type { ProfileOptions } from './core/options/profile-options.js'
 export type { ResourceServerOptions } from './core/options/options.js'
 export type { TokenLocation, TokenRequest } from './core/token/extraction.js'
 export type { RouteOpaque } from './core/token/opaque.js'

@@ -18,6 +18,8 @@ export interface TokenFacts {
   readonly clientId: string
   readonly audience: readonly string[]
   readonly scopes: string[]
+  readonly roles: readonly string[]
+  readonly permissions: readonly string[]
   readonly expiresAt?: number
   readonly issuedAt?: number
   readonly claims: Readonly<Record<string, unknown>>
@@ -45,6 +47,10 @@ export interface AccessToken {
   readonly audience: readonly string[]
   /** Frozen, although typed as an array that MCP's `AuthInfo` accepts. */
   readonly scopes: string[]
+  /** From wherever the issuer's profile says roles are: `realm_access.roles`, `roles`, `groups` … */
+  readonly roles: readonly string[]
+  /** From wherever the issuer's profile says permissions are. */
+  readonly permissions: readonly string[]
   /** Seconds since the epoch. Absent where introspection names no `exp`. */
   readonly expiresAt?: number
   /** Seconds since the epoch. */
@@ -66,6 +72,8 @@ class FrozenAccessToken implements AccessToken {
   declare readonly clientId: string
   declare readonly audience: readonly string[]
   declare readonly scopes: string[]
+  declare readonly roles: readonly string[]
+  declare readonly permissions: readonly string[]
   declare readonly claims: Readonly<Record<string, unknown>>
   declare readonly checkedAt: number
   readonly source: TokenSource

@@ -98,6 +98,8 @@ const DESCRIPTIONS = {
   claim_mismatch: 'The access token does not permit this request',
   authorization_details_mismatch: 'The access token does not permit this request',
   insufficient_user_authentication: 'The request needs another or a more recent authentication of the user',
+  insufficient_role: 'The access token does not permit this request',
+  insufficient_permission: 'The access token does not permit this request',
 } as const satisfies Record<string, string>
 
 /** Options that cannot work. Thrown while building, so that the process fails at start and not at night. */

@@ -2,18 +2,17 @@
  * Refusals and outages that look like a setting gone wrong, told once with the line to change:
  * nobody should have to guess why the first request is a 401.
  */
+import { guessProfile, PROFILES } from './issuer/profiles.js'
 import type { OutageReason, RefusalReason } from './errors.js'
 import type { OnRefusal, ResourceServerEvent } from './events.js'
 
 type Hint = (event: ResourceServerEvent) => string
 
 const HINTS: Partial<Record<RefusalReason | OutageReason, Hint>> = {
-  token_type_mismatch: ({ name, expected, found }) =>
-    `its ${name ?? 'typ'} is ${show(found)}, accepted is ${show(expected)}. If this issuer does not follow RFC 9068, ` +
-    `name its dialect: profile: 'keycloak' (or 'auth0', 'okta', 'entra', 'cognito', 'wso2', or an object with its types)`,
-  missing_claim: ({ name }) =>
-    `it has no ${show(name)} claim, which RFC 9068 requires. If this issuer does not write it, name its dialect: ` +
-    `profile: 'keycloak' (or another), or an object with requiredClaims`,
+  token_type_mismatch: ({ name, expected, found, issuer }) =>
+    `its ${name ?? 'typ'} is ${show(found)}, accepted is ${show(expected)}. ${cure(issuer, 'types')}`,
+  missing_claim: ({ name, issuer }) =>
+    `it has no ${show(name)} claim, which is required. ${cure(issuer, 'requiredClaims')}`,
   audience_mismatch: audience,
   opaque_audience_mismatch: audience,
   audience_missing: ({ expected }) =>
@@ -26,8 +25,9 @@ const HINTS: Partial<Record<RefusalReason | OutageReason, Hint>> = {
     `the introspection answer says iss ${show(found)}, expected is ${show(expected)}. Write it as issuer, or in aliases`,
   opaque_not_accepted: () =>
     `it is opaque. To accept opaque tokens write introspection: { clientId: '…', clientSecret: '…' }`,
-  opaque_token_type_mismatch: ({ name, found }) =>
-    `the introspection answer says ${name ?? 'token_type'} ${show(found)}: that is no access token`,
+  opaque_token_type_mismatch: ({ name, found, issuer }) =>
+    `the introspection answer says ${name ?? 'token_type'} ${show(found)}: that is no access token, unless this ` +
+    `server calls them so. ${cure(issuer, 'introspectionTokenTypes')}`,
   encrypted_token: () => `it is encrypted. To accept it write jwt: { decryptionKeys: [...] }`,
   algorithm_not_allowed: ({ expected, found }) =>
     `its alg is ${show(found)}, accepted is ${show(expected)}. Write jwt: { algorithms: [...] } if it should be`,
@@ -65,6 +65,17 @@ export function createHints(tell: (message: string, code: string) => void): OnRe
     const where = event.issuer === undefined ? '' : ` (issuer ${event.issuer})`
     tell(`${what}${where}: ${build(event)}. (Told once.)`, `RESOURCE_SERVER_${event.reason.toUpperCase()}`)
   }
+}
+
+/** The profile that would make such a token pass, by name if the issuer's own name gives its server away. */
+function cure(issuer: string | undefined, member: string): string {
+  const guessed = issuer === undefined ? undefined : guessProfile(issuer)
+  const name = guessed ?? 'keycloak'
+  const server = guessed === undefined ? 'for Keycloak' : `this issuer looks like it`
+  return (
+    `If this issuer does not follow RFC 9068, name its dialect: profile: '${name}' (${server}; known are ` +
+    `${Object.keys(PROFILES).join(', ')}), or an object: profile: { extends: '${name}', ${member}: [...] }`
+  )
 }
 
 function audience({ name, expected, found }: ResourceServerEvent): string {
