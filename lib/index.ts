@@ -47,7 +47,7 @@ export {
 } from './core/events.js'
 export type { ClaimPath, Profile, ProfileName } from './core/issuer/profiles.js'
 export type { IntrospectionOptions, SignedResponseOptions } from './core/options/introspection-options.js'
-export type { IssuerOptions, SharedIssuerOptions } from './core/options/issuer-options.js'
+export type { IssuerOptions, IssuerResolver, SharedIssuerOptions } from './core/options/issuer-options.js'
 export type { JwksOptions, MetadataOptions } from './core/options/jwks-options.js'
 export type { JwtOptions } from './core/options/jwt-options.js'
 export type { ProfileOptions } from './core/options/profile-options.js'

@@ -1,9 +1,9 @@
 /** A request, in the order of the questions: which token, is it valid, and whose is it? */
 import type { AccessToken } from './access-token.js'
 import { createHttpClient } from './io/http.js'
+import { createPublicHttpClient } from './io/public-http.js'
 import type { RefreshedValueHealth } from './io/refreshed-value.js'
 import type { JwksHealth } from './issuer/jwks.js'
-import { createTrustedIssuers } from './issuer/trusted-issuers.js'
 import type { ResolvedOptions } from './options/options.js'
 import { createExtraction, type TokenRequest } from './token/extraction.js'
 import type { IntrospectionHealth } from './token/introspection.js'
@@ -36,9 +36,13 @@ export interface Authenticator {
 
 export function createAuthenticator(options: ResolvedOptions): Authenticator {
   const http = createHttpClient(options.dispatcher)
-  const trusted = createTrustedIssuers(options.issuers, http.send)
+  const publicHttp = createPublicHttpClient(options.dispatcher)
   const extractToken = createExtraction(options.extraction)
-  const { validate, issuers } = createTokenValidation({ ...options, issuers: trusted, send: http.send })
+  const { validate, issuers } = createTokenValidation({
+    ...options,
+    send: http.send,
+    sendPublic: publicHttp.send,
+  })
 
   return {
     authenticate(request) {
@@ -46,12 +50,11 @@ export function createAuthenticator(options: ResolvedOptions): Authenticator {
       return validate(token, request)
     },
     async ready() {
-      await Promise.all([http.ready(), ...issuers.map(readyIssuer)])
+      await Promise.all([http.ready(), ...issuers.open.map(readyIssuer)])
     },
-    health: () => issuers.map(toHealth),
+    health: () => issuers.open.map(toHealth),
     async close() {
-      for (const issuer of trusted.all) issuer.close()
-      await Promise.all([http.close(), ...issuers.map(({ introspection }) => introspection?.close())])
+      await Promise.all([issuers.close(), http.close(), publicHttp.close()])
     },
   }
 }

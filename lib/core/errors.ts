@@ -20,6 +20,8 @@ export type OutageReason =
   | 'introspection_endpoint_unknown'
   | 'introspection_suspended'
   | 'introspection_overloaded'
+  | 'issuer_unresolved'
+  | 'issuer_unusable'
   | 'closed'
 
 /** The error codes of RFC 6750 §3.1 and RFC 9470 §3. */

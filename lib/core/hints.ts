@@ -6,6 +6,8 @@ import { guessProfile, PROFILES } from './issuer/profiles.js'
 import type { OutageReason, RefusalReason } from './errors.js'
 import type { OnRefusal, ResourceServerEvent } from './events.js'
 
+const MAX_HINTS = 1000
+
 type Hint = (event: ResourceServerEvent) => string
 
 const HINTS: Partial<Record<RefusalReason | OutageReason, Hint>> = {
@@ -40,6 +42,9 @@ const HINTS: Partial<Record<RefusalReason | OutageReason, Hint>> = {
     `its metadata names no introspection_endpoint. Write introspection: { endpoint: 'https://…' }`,
   introspection_answer_unusable: ({ name, found }) =>
     `${name ?? 'the introspection endpoint'} answered with ${show(found)}. Check introspection: { endpoint }`,
+  issuer_unusable: ({ name, found }) =>
+    `the function given as issuers returned options that cannot work: ${show(found)} (${name ?? ''})`,
+  issuer_unresolved: ({ found }) => `the function given as issuers failed: ${show(found)}`,
   metadata_unusable: ({ name, expected, found }) =>
     `its metadata (${name ?? ''}) says ${show(found)}, expected is ${show(expected)}. Write issuer exactly as the ` +
     `authorization server does`,
@@ -54,11 +59,13 @@ const HINTS: Partial<Record<RefusalReason | OutageReason, Hint>> = {
  */
 export function createHints(tell: (message: string, code: string) => void): OnRefusal {
   const told = new Set<string>()
+  // issuers may be many where a function names them
+  const isFull = () => told.size >= MAX_HINTS
 
   return function hint(event) {
     const build = HINTS[event.reason]
     const key = `${event.reason} ${event.issuer ?? ''}`
-    if (!build || told.has(key)) return
+    if (!build || told.has(key) || isFull()) return
     told.add(key)
     const what =
       event.kind === 'refusal' ? 'an access token was refused' : 'an access token could not be checked'

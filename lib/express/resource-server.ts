@@ -89,14 +89,15 @@ export function resourceServer(options: ResourceServerOptions): ResourceServer {
 }
 
 function createContext(
-  { resource: realm, errors, impliedScopes, issuers }: ResolvedOptions,
+  { resource: realm, errors, impliedScopes, issuers, audience }: ResolvedOptions,
   report: ReturnType<typeof createReport>,
 ): RequestContext {
   const hint = createHints((message, code) =>
     process.emitWarning(message, { type: 'ResourceServerWarning', code }),
   )
+  const audiences = issuers.length === 0 ? audience : issuers.flatMap((issuer) => issuer.audience)
   const context: RequestContext = {
-    identifiers: [...new Set([realm, ...issuers.flatMap(({ audience }) => audience)])],
+    identifiers: [...new Set([realm, ...audiences])],
     hasScope: createScopeHierarchy(impliedScopes),
     metadataUrl: undefined,
     answer(error, request, response, next) {

@@ -45,6 +45,14 @@ export interface IssuerOptions extends SharedIssuerOptions {
   readonly aliases?: readonly string[]
 }
 
+/**
+ * Names the issuer that a token says it is of, or says that there is none (undefined). Asked with what a stranger
+ * wrote, before any signature is checked: look the name up, do not build addresses from it.
+ */
+export type IssuerResolver = (
+  issuer: string,
+) => IssuerOptions | undefined | Promise<IssuerOptions | undefined>
+
 const list = listOf(text)
 
 /** Rules for what may stand at the top and in an entry; the sections have rules of their own. */
@@ -102,7 +110,38 @@ export function resolveIssuer(
         })
       : undefined,
     allowInsecureHttp,
+    isDynamic: false,
   }
+}
+
+/**
+ * An entry that a function named: its addresses come from data, so that they are held to its own host and to
+ * the public internet unless they are listed.
+ *
+ * @throws ConfigurationError
+ */
+export function resolveDynamicIssuer(
+  entry: IssuerOptions,
+  shared: SharedIssuerOptions & { readonly resource: string },
+  path: string,
+): TokenIssuerSettings {
+  const settings = resolveIssuer(entry, shared, path)
+  if (settings.introspection?.clientCertificate) {
+    throw new ConfigurationError(
+      `${path}.introspection.clientCertificate`,
+      `resourceServer: ${path}.introspection.clientCertificate needs a list of issuers: its connections are its own, ` +
+        `and go anywhere. Write issuers: [{ issuer, introspection: { clientCertificate } }]`,
+    )
+  }
+  if (settings.jwt !== false && settings.jwt.decryptionKeys.length > 0) {
+    throw new ConfigurationError(
+      `${path}.jwt.decryptionKeys`,
+      `resourceServer: ${path}.jwt.decryptionKeys needs a list of issuers: an encrypted token names none. ` +
+        `Write issuers: [{ issuer, jwt: { decryptionKeys } }]`,
+    )
+  }
+  const { allowedHosts = [] } = settings.metadata
+  return { ...settings, metadata: { ...settings.metadata, allowedHosts }, isDynamic: true }
 }
 
 function merge(

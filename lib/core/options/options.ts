@@ -5,9 +5,11 @@ import { isScopeToken } from '../challenge.js'
 import { ConfigurationError } from '../errors.js'
 import type { OnRefusal } from '../events.js'
 import {
+  resolveDynamicIssuer,
   resolveIssuer,
   SHARED_RULES,
   type IssuerOptions,
+  type IssuerResolver,
   type SharedIssuerOptions,
 } from './issuer-options.js'
 import {
@@ -23,6 +25,7 @@ import {
   rule,
   type Rules,
 } from './rules.js'
+import type { IssuerResolution } from '../issuer/resolved-issuers.js'
 import type { ExtractionSettings, TokenLocation } from '../token/extraction.js'
 import type { RouteOpaque } from '../token/opaque.js'
 import type { TokenIssuerSettings } from '../token/token-issuer.js'
@@ -36,8 +39,20 @@ export interface ResourceServerOptions extends SharedIssuerOptions {
   readonly resource: string
   /** The one trusted issuer; or `issuers`. Compared exactly with `iss`: a trailing slash counts. */
   readonly issuer?: string
-  /** The trusted issuers. Each has keys, caches and connections of its own. */
-  readonly issuers?: readonly (string | IssuerOptions)[]
+  /**
+   * The trusted issuers, each with keys, caches and circuit breaker of its own: a list, or a function that is
+   * asked about each `iss` it has not been asked about in the last 60 seconds (10 for an unknown one) and has 5
+   * seconds to answer. What the function throws, and options that it gets wrong, are an outage (503).
+   *
+   * Issuers from a function are not called where their addresses are private ones, nor elsewhere than on their
+   * own host, but for `metadata.allowedHosts`. Opaque tokens need `routeOpaque` then; encrypted ones are refused.
+   */
+  readonly issuers?: readonly (string | IssuerOptions)[] | IssuerResolver
+  /**
+   * With a function as `issuers`: how many of them are open at a time; the one not used for longest is closed.
+   * Default 100, limits 1 to 10000.
+   */
+  readonly maxIssuers?: number
   /**
    * Lets requests *without* a token pass; `req.auth` is undefined then. A bad token is still refused.
    * Default false. Danger: a route without a guard is open to everybody.
@@ -84,7 +99,11 @@ export interface ResolvedOptions {
   readonly allowAnonymous: boolean
   readonly errors: 'respond' | 'next'
   readonly extraction: ExtractionSettings
+  /** Those that are listed; empty where a function names them. */
   readonly issuers: readonly TokenIssuerSettings[]
+  readonly resolution: IssuerResolution<TokenIssuerSettings> | undefined
+  /** The audiences that all issuers have. */
+  readonly audience: readonly string[]
   readonly routeOpaque: RouteOpaque | undefined
   readonly impliedScopes: ImpliedScopes
   readonly challengeScopes: readonly string[]
@@ -99,7 +118,11 @@ const resource = rule('an absolute URI without fragment', `'https://api.example.
 const RULES: Rules = {
   ...SHARED_RULES,
   resource,
-  issuers: listOf(rule('a URL or an object with issuer', `'https://login.example.com'`, isIssuerEntry)),
+  issuers: either(
+    listOf(rule('a URL or an object with issuer', `'https://login.example.com'`, isIssuerEntry)),
+    callback,
+  ),
+  maxIssuers: integer(1, 10_000, 100),
   allowAnonymous: flag,
   tokenFrom: either(location, listOf(location)),
   maxTokenBytes: integer(256, 1_048_576, 16_384),
@@ -122,7 +145,8 @@ export function resolveOptions(options: ResourceServerOptions): ResolvedOptions 
     allowAnonymous: options.allowAnonymous ?? false,
     errors: options.errors ?? 'respond',
     extraction: resolveExtraction(options),
-    issuers: resolveIssuers(options),
+    ...resolveIssuers(options),
+    audience: [options.audience ?? options.resource].flat(),
     routeOpaque: options.routeOpaque,
     impliedScopes: options.impliedScopes ?? {},
     challengeScopes: options.challengeScopes ?? [],
@@ -131,7 +155,7 @@ export function resolveOptions(options: ResourceServerOptions): ResolvedOptions 
   }
 }
 
-function resolveIssuers(options: ResourceServerOptions): TokenIssuerSettings[] {
+function resolveIssuers(options: ResourceServerOptions): Pick<ResolvedOptions, 'issuers' | 'resolution'> {
   const { issuer, issuers } = options
   if ((issuer === undefined) === (issuers === undefined)) {
     throw new ConfigurationError(
@@ -140,6 +164,9 @@ function resolveIssuers(options: ResourceServerOptions): TokenIssuerSettings[] {
         `Write issuer: 'https://login.example.com'`,
     )
   }
+  if (typeof issuers === 'function') {
+    return { issuers: [], resolution: resolveByFunction(issuers, options) }
+  }
   const entries = issuers ?? [issuer ?? '']
   const resolved = entries.map((entry, index) => {
     const path = issuers ? `issuers[${index}]` : ''
@@ -147,8 +174,39 @@ function resolveIssuers(options: ResourceServerOptions): TokenIssuerSettings[] {
     return resolveIssuer(own, options, path)
   })
   assertDistinct(resolved)
-  assertShareable(options, resolved)
-  return resolved
+  if (resolved.length > 1) assertNoneShared(options)
+  return { issuers: resolved, resolution: undefined }
+}
+
+/** What a function names is checked when it names it; what stands at the top for all, now. */
+function resolveByFunction(
+  resolver: IssuerResolver,
+  options: ResourceServerOptions,
+): IssuerResolution<TokenIssuerSettings> {
+  assertNoneShared(options)
+  assertRoutable(options)
+  // an issuer of its own may do what the others may not
+  const jwt = options.jwt === false && !options.introspection ? { jwt: {} } : {}
+  resolveIssuer({ issuer: 'https://any.example', ...jwt }, options, '')
+  return {
+    maxIssuers: options.maxIssuers ?? 100,
+    async resolve(iss) {
+      const given = (await resolver(iss)) as IssuerOptions | undefined | null
+      // look-ups in a database like to say null
+      if (given === undefined || given === null) return undefined
+      return { given, toSettings: () => resolveDynamicIssuer(given, options, 'issuers()') }
+    },
+  }
+}
+
+/** An opaque token names no issuer, and not every tenant may see it. */
+function assertRoutable({ introspection, jwt, routeOpaque }: ResourceServerOptions): void {
+  if (!introspection || jwt === false || routeOpaque) return
+  throw new ConfigurationError(
+    'routeOpaque',
+    'resourceServer: introspection with a function as issuers needs routeOpaque, because an opaque token names no ' +
+      'issuer. Write routeOpaque: (token, request) => issuerOf(request.headers.host)',
+  )
 }
 
 function assertDistinct(issuers: readonly TokenIssuerSettings[]): void {
@@ -162,8 +220,7 @@ function assertDistinct(issuers: readonly TokenIssuerSettings[]): void {
 }
 
 /** What has one address cannot be the default of several issuers: their keys and answers would mix. */
-function assertShareable(options: ResourceServerOptions, issuers: readonly TokenIssuerSettings[]): void {
-  if (issuers.length < 2) return
+function assertNoneShared(options: ResourceServerOptions): void {
   const { jwks, metadata, introspection } = options
   const shared: Record<string, unknown> = {
     'jwks.uri': jwks?.uri,

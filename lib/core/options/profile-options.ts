@@ -4,6 +4,7 @@ import {
   assertOption,
   assertOptions,
   either,
+  joinOptions,
   listOf,
   oneOf,
   rule,

@@ -4,7 +4,8 @@ import { createCache, type Cache } from '../io/cache.js'
 import type { SendRequest } from '../io/http.js'
 import type { IssuerMetadata } from '../issuer/discovery.js'
 import type { Profile } from '../issuer/profiles.js'
-import type { IssuerSettings, TrustedIssuer } from '../issuer/trusted-issuers.js'
+import { isOnHost } from '../issuer/discovery.js'
+import { createTrustedIssuer, type IssuerSettings, type TrustedIssuer } from '../issuer/trusted-issuers.js'
 import { usesCertificate } from './client-authentication.js'
 import { createCommonValues } from './common-values.js'
 import { createDecryption } from './decryption.js'
@@ -21,6 +22,15 @@ export interface TokenIssuerSettings extends IssuerSettings {
   /** False: JWTs of this issuer are introspected like opaque tokens. */
   readonly jwt: JwtSettings | false
   readonly introspection: IntrospectionSettings | undefined
+  /** Named by a function and not by the list: its addresses come from data. */
+  readonly isDynamic: boolean
+}
+
+/** How the outside is reached. */
+export interface Connections {
+  readonly send: SendRequest
+  /** Refuses to connect to private addresses. */
+  readonly sendPublic: SendRequest
 }
 
 export interface TokenIssuer {
@@ -35,6 +45,7 @@ export interface TokenIssuer {
   readonly decrypt: ((token: string) => Promise<DecodedJwt>) | undefined
   /** Undefined where opaque tokens are not accepted. */
   readonly introspection: Introspection | undefined
+  close(): Promise<void>
 }
 
 /** What the issuers have in common. */
@@ -44,11 +55,16 @@ interface Shared {
 }
 
 export function createTokenIssuer(
-  trusted: TrustedIssuer<TokenIssuerSettings>,
-  { send, verifySignature }: Shared,
+  settings: TokenIssuerSettings,
+  { verifySignature, ...connections }: Connections & { readonly verifySignature: VerifySignature },
 ): TokenIssuer {
-  const { settings, keys } = trusted
+  const send = selectConnection(settings, connections)
+  const trusted = createTrustedIssuer(settings, send)
+  const { keys } = trusted
   const { jwt } = settings
+  const introspection =
+    settings.introspection &&
+    createIssuerIntrospection(trusted, settings.introspection, { send, verifySignature })
   return {
     trusted,
     name: settings.issuer,
@@ -56,10 +72,21 @@ export function createTokenIssuer(
     validateJwt: jwt === false ? undefined : createJwtValidation({ ...settings, jwt, keys, verifySignature }),
     decrypt:
       jwt !== false && jwt.decryptionKeys.length > 0 ? createDecryption(jwt.decryptionKeys) : undefined,
-    introspection:
-      settings.introspection &&
-      createIssuerIntrospection(trusted, settings.introspection, { send, verifySignature }),
+    introspection,
+    async close() {
+      trusted.close()
+      await introspection?.close()
+    },
   }
+}
+
+/** What came from data leads into one's own network only where the host is listed (RFC 8725 §3.10). */
+function selectConnection(
+  { isDynamic, metadata: { allowedHosts = [] } }: TokenIssuerSettings,
+  { send, sendPublic }: Connections,
+): SendRequest {
+  if (!isDynamic) return send
+  return (request) => (isOnHost(request.url, allowedHosts) ? send(request) : sendPublic(request))
 }
 
 function createIssuerIntrospection(
