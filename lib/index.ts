@@ -10,9 +10,18 @@ export {
 export { requireAll } from './express/require-all.js'
 export { auditRoutes, type RouteAudit, type RoutesAudit } from './express/audit-routes.js'
 export { protectedResourceMetadata, type ResourceMetadataOptions } from './express/resource-metadata.js'
+export { requireClaims } from './express/claims-guard.js'
+export { accessTokenOf, type TypedRequests } from './express/typed-request.js'
 export { requireAnyRole, requirePermission, requireRole } from './express/role-guards.js'
 export type { ExpressRequest, Handler, Next } from './express/request.js'
 export type { AccessToken, TokenFormat, TokenSource } from './core/access-token.js'
+export type {
+  ClaimsSchema,
+  OutputOf,
+  StandardSchema,
+  StandardSchemaIssue,
+  StandardSchemaResult,
+} from './core/claims-schema.js'
 export type { IssuerHealth } from './core/authenticate.js'
 export type {
   AuthorizationDetail,

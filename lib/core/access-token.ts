@@ -31,7 +31,7 @@ export interface TokenFacts {
  * The access token of an accepted request, frozen. Assignable to the `AuthInfo` of the Model Context
  * Protocol SDK. Whether it permits *this* request is not checked here: that is the guards' part.
  */
-export interface AccessToken {
+export interface AccessToken<Claims extends object = Readonly<Record<string, unknown>>> {
   /** The token itself. Not enumerable, so that logging or serialising the object does not leak it. */
   readonly token: string
   /** The authentication scheme it came with. */
@@ -55,8 +55,11 @@ export interface AccessToken {
   readonly expiresAt?: number
   /** Seconds since the epoch. */
   readonly issuedAt?: number
-  /** All claims as received: the JWT's payload, or the introspection answer. */
-  readonly claims: Readonly<Record<string, unknown>>
+  /**
+   * All claims as received: the JWT's payload, or the introspection answer. With the option `claims`, those that
+   * its schema speaks of are as the schema puts them out.
+   */
+  readonly claims: Readonly<Claims>
   /** The `cnf` claim (RFC 7800). */
   readonly confirmation?: Readonly<Record<string, unknown>>
   /** Seconds since the epoch at which the authorization server or its key last vouched for the token. */

@@ -152,6 +152,7 @@ describe('the memory', () => {
       send: http.send,
       sendPublic: http.send,
       verifySignature: createSignatureVerification(),
+      refineClaims: undefined,
     })
     closing.push(() => issuer.close())
     const { introspection } = issuer

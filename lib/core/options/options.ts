@@ -2,16 +2,11 @@
 import type { Dispatcher } from 'undici'
 import type { ImpliedScopes } from '../authorization/scopes.js'
 import { isScopeToken } from '../challenge.js'
+import { isStandardSchema, type ClaimsSchema } from '../claims-schema.js'
 import { ConfigurationError } from '../errors.js'
 import type { OnRefusal } from '../events.js'
-import {
-  resolveDynamicIssuer,
-  resolveIssuer,
-  SHARED_RULES,
-  type IssuerOptions,
-  type IssuerResolver,
-  type SharedIssuerOptions,
-} from './issuer-options.js'
+import { SHARED_RULES } from './issuer-options.js'
+import { ISSUERS_RULES, resolveIssuers, type IssuersOptions, type TrustSettings } from './issuers-options.js'
 import {
   assertOption,
   assertOptions,
@@ -25,34 +20,11 @@ import {
   rule,
   type Rules,
 } from './rules.js'
-import type { IssuerResolution } from '../issuer/resolved-issuers.js'
 import type { ExtractionSettings, TokenLocation } from '../token/extraction.js'
 import type { RouteOpaque } from '../token/opaque.js'
-import type { TokenIssuerSettings } from '../token/token-issuer.js'
 
 /** Options of `resourceServer()`. What an issuer may have of its own may also stand in an entry of `issuers`. */
-export interface ResourceServerOptions extends SharedIssuerOptions {
-  /**
-   * The identifier of this API: an absolute URI without fragment (RFC 8707 §2). It is also the default
-   * `audience`, and the realm of challenges. Required.
-   */
-  readonly resource: string
-  /** The one trusted issuer; or `issuers`. Compared exactly with `iss`: a trailing slash counts. */
-  readonly issuer?: string
-  /**
-   * The trusted issuers, each with keys, caches and circuit breaker of its own: a list, or a function that is
-   * asked about each `iss` it has not been asked about in the last 60 seconds (10 for an unknown one) and has 5
-   * seconds to answer. What the function throws, and options that it gets wrong, are an outage (503).
-   *
-   * Issuers from a function are not called where their addresses are private ones, nor elsewhere than on their
-   * own host, but for `metadata.allowedHosts`. Opaque tokens need `routeOpaque` then; encrypted ones are refused.
-   */
-  readonly issuers?: readonly (string | IssuerOptions)[] | IssuerResolver
-  /**
-   * With a function as `issuers`: how many of them are open at a time; the one not used for longest is closed.
-   * Default 100, limits 1 to 10000.
-   */
-  readonly maxIssuers?: number
+export interface ResourceServerOptions extends IssuersOptions {
   /**
    * Lets requests *without* a token pass; `req.auth` is undefined then. A bad token is still refused.
    * Default false. Danger: a route without a guard is open to everybody.
@@ -72,12 +44,6 @@ export interface ResourceServerOptions extends SharedIssuerOptions {
    */
   readonly errors?: 'respond' | 'next'
   /**
-   * Names the issuer to introspect an opaque token at, where several could. Default: all issuers with
-   * `introspection`, in the order given, until one knows the token. Danger: in that order, an issuer's
-   * endpoint sees the tokens of those after it.
-   */
-  readonly routeOpaque?: RouteOpaque
-  /**
    * Scopes by a scope that includes them, for the guards: `{ orders: ['orders:read', 'orders:write'] }`.
    * Default none: no scope implies another by its name. Danger: widens what tokens permit.
    */
@@ -87,6 +53,14 @@ export interface ResourceServerOptions extends SharedIssuerOptions {
    * (RFC 6750 §3). Default none. Guards name theirs in any case.
    */
   readonly challengeScopes?: readonly string[]
+  /**
+   * A schema of the claims, of any library with the Standard Schema interface (zod, valibot, arktype …). Asked once
+   * a token, after it was found good; a token that it does not accept is refused (401). What it puts out is in
+   * `req.auth.claims`, typed by `accessTokenOf` and `handle` of this resource server; claims that it does not
+   * speak of stay as they were received. It must decide at once, and should leave registered claims (`iss`,
+   * `exp`, `jti`, `acr` …) as they are, because guards read them. Default none.
+   */
+  readonly claims?: ClaimsSchema
   /** Told of every refusal and outage, with what was expected and found, never with the token. */
   readonly onRefusal?: OnRefusal
   /** An undici dispatcher for all outbound calls: a proxy, a private CA. Not closed by `close()`. */
@@ -94,19 +68,17 @@ export interface ResourceServerOptions extends SharedIssuerOptions {
 }
 
 /** What the rest of the core works with: every question answered. */
-export interface ResolvedOptions {
+export interface ResolvedOptions extends TrustSettings {
   readonly resource: string
   readonly allowAnonymous: boolean
   readonly errors: 'respond' | 'next'
   readonly extraction: ExtractionSettings
-  /** Those that are listed; empty where a function names them. */
-  readonly issuers: readonly TokenIssuerSettings[]
-  readonly resolution: IssuerResolution<TokenIssuerSettings> | undefined
   /** The audiences that all issuers have. */
   readonly audience: readonly string[]
   readonly routeOpaque: RouteOpaque | undefined
   readonly impliedScopes: ImpliedScopes
   readonly challengeScopes: readonly string[]
+  readonly claims: ClaimsSchema | undefined
   readonly onRefusal: OnRefusal | undefined
   readonly dispatcher: Dispatcher | undefined
 }
@@ -118,18 +90,14 @@ const resource = rule('an absolute URI without fragment', `'https://api.example.
 const RULES: Rules = {
   ...SHARED_RULES,
   resource,
-  issuers: either(
-    listOf(rule('a URL or an object with issuer', `'https://login.example.com'`, isIssuerEntry)),
-    callback,
-  ),
-  maxIssuers: integer(1, 10_000, 100),
+  ...ISSUERS_RULES,
   allowAnonymous: flag,
   tokenFrom: either(location, listOf(location)),
   maxTokenBytes: integer(256, 1_048_576, 16_384),
   errors: oneOf(['respond', 'next']),
-  routeOpaque: callback,
   impliedScopes: rule('scopes by a scope that includes them', `{ orders: ['orders:read'] }`, isHierarchy),
   challengeScopes: listOf(rule('a scope', `'orders:read'`, isScope)),
+  claims: rule('a Standard Schema (zod, valibot, arktype …)', 'z.object({ … })', isStandardSchema),
   onRefusal: callback,
   dispatcher: rule('an undici Dispatcher', 'new ProxyAgent(…)', hasDispatch),
 }
@@ -150,90 +118,10 @@ export function resolveOptions(options: ResourceServerOptions): ResolvedOptions 
     routeOpaque: options.routeOpaque,
     impliedScopes: options.impliedScopes ?? {},
     challengeScopes: options.challengeScopes ?? [],
+    claims: options.claims,
     onRefusal: options.onRefusal,
     dispatcher: options.dispatcher,
   }
-}
-
-function resolveIssuers(options: ResourceServerOptions): Pick<ResolvedOptions, 'issuers' | 'resolution'> {
-  const { issuer, issuers } = options
-  if ((issuer === undefined) === (issuers === undefined)) {
-    throw new ConfigurationError(
-      'issuer',
-      `resourceServer: give one of issuer and issuers, received ${issuer === undefined ? 'neither' : 'both'}. ` +
-        `Write issuer: 'https://login.example.com'`,
-    )
-  }
-  if (typeof issuers === 'function') {
-    return { issuers: [], resolution: resolveByFunction(issuers, options) }
-  }
-  const entries = issuers ?? [issuer ?? '']
-  const resolved = entries.map((entry, index) => {
-    const path = issuers ? `issuers[${index}]` : ''
-    const own: IssuerOptions = typeof entry === 'string' ? { issuer: entry } : entry
-    return resolveIssuer(own, options, path)
-  })
-  assertDistinct(resolved)
-  if (resolved.length > 1) assertNoneShared(options)
-  return { issuers: resolved, resolution: undefined }
-}
-
-/** What a function names is checked when it names it; what stands at the top for all, now. */
-function resolveByFunction(
-  resolver: IssuerResolver,
-  options: ResourceServerOptions,
-): IssuerResolution<TokenIssuerSettings> {
-  assertNoneShared(options)
-  assertRoutable(options)
-  // an issuer of its own may do what the others may not
-  const jwt = options.jwt === false && !options.introspection ? { jwt: {} } : {}
-  resolveIssuer({ issuer: 'https://any.example', ...jwt }, options, '')
-  return {
-    maxIssuers: options.maxIssuers ?? 100,
-    async resolve(iss) {
-      const given = (await resolver(iss)) as IssuerOptions | undefined | null
-      // look-ups in a database like to say null
-      if (given === undefined || given === null) return undefined
-      return { given, toSettings: () => resolveDynamicIssuer(given, options, 'issuers()') }
-    },
-  }
-}
-
-/** An opaque token names no issuer, and not every tenant may see it. */
-function assertRoutable({ introspection, jwt, routeOpaque }: ResourceServerOptions): void {
-  if (!introspection || jwt === false || routeOpaque) return
-  throw new ConfigurationError(
-    'routeOpaque',
-    'resourceServer: introspection with a function as issuers needs routeOpaque, because an opaque token names no ' +
-      'issuer. Write routeOpaque: (token, request) => issuerOf(request.headers.host)',
-  )
-}
-
-function assertDistinct(issuers: readonly TokenIssuerSettings[]): void {
-  const names = issuers.flatMap(({ issuer, aliases }) => [issuer, ...aliases])
-  const twice = names.find((name, index) => names.indexOf(name) !== index)
-  if (twice === undefined) return
-  throw new ConfigurationError(
-    'issuers',
-    `resourceServer: issuers names ${JSON.stringify(twice)} twice. Write it once`,
-  )
-}
-
-/** What has one address cannot be the default of several issuers: their keys and answers would mix. */
-function assertNoneShared(options: ResourceServerOptions): void {
-  const { jwks, metadata, introspection } = options
-  const shared: Record<string, unknown> = {
-    'jwks.uri': jwks?.uri,
-    'jwks.keys': jwks?.keys,
-    'metadata.url': metadata?.url,
-    'introspection.endpoint': introspection ? introspection.endpoint : undefined,
-  }
-  const path = Object.keys(shared).find((name) => shared[name] !== undefined)
-  if (path === undefined) return
-  throw new ConfigurationError(
-    path,
-    `resourceServer: ${path} belongs to one issuer, received several issuers. Write it in the entry of issuers`,
-  )
 }
 
 function resolveExtraction({ tokenFrom, maxTokenBytes }: ResourceServerOptions): ExtractionSettings {
@@ -256,10 +144,6 @@ function resolveExtraction({ tokenFrom, maxTokenBytes }: ResourceServerOptions):
 /** RFC 8707 §2. */
 function isResourceIdentifier(value: unknown): boolean {
   return typeof value === 'string' && URL.canParse(value) && !value.includes('#') && !/\s/.test(value)
-}
-
-function isIssuerEntry(value: unknown): boolean {
-  return typeof value === 'string' || (typeof value === 'object' && value !== null && 'issuer' in value)
 }
 
 function isHierarchy(value: unknown): boolean {

@@ -6,6 +6,7 @@ import type { IssuerMetadata } from '../issuer/discovery.js'
 import type { Profile } from '../issuer/profiles.js'
 import { isOnHost } from '../issuer/discovery.js'
 import { createTrustedIssuer, type IssuerSettings, type TrustedIssuer } from '../issuer/trusted-issuers.js'
+import { withRefinedClaims, type RefineClaims } from './claims-refinement.js'
 import { usesCertificate } from './client-authentication.js'
 import { createCommonValues } from './common-values.js'
 import { createDecryption } from './decryption.js'
@@ -54,14 +55,23 @@ interface Shared {
   readonly verifySignature: VerifySignature
 }
 
+/** What all issuers share. */
+export interface TokenIssuerTools extends Connections {
+  readonly verifySignature: VerifySignature
+  /** Undefined: claims are taken as they are. */
+  readonly refineClaims: RefineClaims | undefined
+}
+
 export function createTokenIssuer(
   settings: TokenIssuerSettings,
-  { verifySignature, ...connections }: Connections & { readonly verifySignature: VerifySignature },
+  { verifySignature, refineClaims, ...connections }: TokenIssuerTools,
 ): TokenIssuer {
   const send = selectConnection(settings, connections)
   const trusted = createTrustedIssuer(settings, send)
   const { keys } = trusted
   const { jwt } = settings
+  const validateJwt =
+    jwt === false ? undefined : createJwtValidation({ ...settings, jwt, keys, verifySignature })
   const introspection =
     settings.introspection &&
     createIssuerIntrospection(trusted, settings.introspection, { send, verifySignature })
@@ -69,14 +79,25 @@ export function createTokenIssuer(
     trusted,
     name: settings.issuer,
     verified: createCache<VerifiedJwt>(jwt === false ? 0 : jwt.cacheMaxEntries),
-    validateJwt: jwt === false ? undefined : createJwtValidation({ ...settings, jwt, keys, verifySignature }),
+    validateJwt: validateJwt && refineClaims ? withRefinedFacts(validateJwt, refineClaims) : validateJwt,
     decrypt:
       jwt !== false && jwt.decryptionKeys.length > 0 ? createDecryption(jwt.decryptionKeys) : undefined,
-    introspection,
+    introspection:
+      introspection && refineClaims ? withRefinedClaims(introspection, refineClaims) : introspection,
     async close() {
       trusted.close()
       await introspection?.close()
     },
+  }
+}
+
+function withRefinedFacts(
+  validateJwt: NonNullable<TokenIssuer['validateJwt']>,
+  refineClaims: RefineClaims,
+): NonNullable<TokenIssuer['validateJwt']> {
+  return async function validateRefined(jwt) {
+    const verified = await validateJwt(jwt)
+    return { ...verified, facts: refineClaims(verified.facts) }
   }
 }
 

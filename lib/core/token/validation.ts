@@ -3,12 +3,14 @@
  * introspection endpoint. What was found good before is not asked again while it holds.
  */
 import { toAccessToken, type AccessToken } from '../access-token.js'
+import type { ClaimsSchema } from '../claims-schema.js'
 import { invalidToken, InvalidTokenError } from '../errors.js'
 import { sha256 } from '../io/digest.js'
 import { createSingleFlight } from '../io/single-flight.js'
 import { createResolvedIssuers, type IssuerResolution } from '../issuer/resolved-issuers.js'
 import { createListedIssuers, type IssuerDirectory } from '../issuer/trusted-issuers.js'
 import { memberOf } from './claims.js'
+import { createClaimsRefinement } from './claims-refinement.js'
 import type { TokenRequest } from './extraction.js'
 import { decodeJwt, recognizeJwt, type DecodedJwt } from '../issuer/jwt-format.js'
 import type { VerifiedJwt } from './jwt.js'
@@ -26,6 +28,7 @@ export interface TokenValidationOptions extends Connections {
   /** Names issuers in place of the list. */
   readonly resolution: IssuerResolution<TokenIssuerSettings> | undefined
   readonly routeOpaque: RouteOpaque | undefined
+  readonly claims: ClaimsSchema | undefined
 }
 
 export interface TokenValidation {
@@ -132,7 +135,11 @@ export function createTokenValidation(options: TokenValidationOptions): TokenVal
 }
 
 function openIssuers(options: TokenValidationOptions): IssuerDirectory<TokenIssuer> {
-  const shared = { ...options, verifySignature: createSignatureVerification() }
+  const shared = {
+    ...options,
+    verifySignature: createSignatureVerification(),
+    refineClaims: options.claims && createClaimsRefinement(options.claims),
+  }
   const open = (settings: TokenIssuerSettings) => createTokenIssuer(settings, shared)
   return options.resolution
     ? createResolvedIssuers(options.resolution, open)
