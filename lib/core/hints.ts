@@ -34,8 +34,14 @@ const HINTS: Partial<Record<RefusalReason | OutageReason, Hint>> = {
   algorithm_not_allowed: ({ expected, found }) =>
     `its alg is ${show(found)}, accepted is ${show(expected)}. Write jwt: { algorithms: [...] } if it should be`,
   introspection_credentials_refused: ({ name, found }) =>
-    `${name ?? 'the introspection endpoint'} answered ${show(found)} to this API's own credentials. Check ` +
-    `introspection: { clientId, clientSecret, authMethod }, and that this client may introspect`,
+    isFromWso2(found)
+      ? `${name ?? 'the introspection endpoint'} refused this API's own credentials before looking at them. WSO2 Identity ` +
+        `Server takes client credentials there only with [[resource.access_control]] context="(.*)/oauth2/introspect(.*)" ` +
+        `http_method="all" secure=true allowed_auth_handlers="BasicClientAuthentication" in deployment.toml. Without it ` +
+        `write introspection: { clientId: '<user>', clientSecret: '<password>', authMethod: 'http_basic' } for a user, or ` +
+        `bearerToken, either with the permission internal_oauth2_introspect`
+      : `${name ?? 'the introspection endpoint'} answered ${show(found)} to this API's own credentials. Check ` +
+        `introspection: { clientId, clientSecret, authMethod }, and that this client may introspect`,
   introspection_credentials_unavailable: ({ found }) =>
     `there was no token of this API's own to ask with: ${show(found)}. Check introspection: { bearerToken }`,
   introspection_endpoint_unknown: () =>
@@ -72,6 +78,10 @@ export function createHints(tell: (message: string, code: string) => void): OnRe
     const where = event.issuer === undefined ? '' : ` (issuer ${event.issuer})`
     tell(`${what}${where}: ${build(event)}. (Told once.)`, `RESOURCE_SERVER_${event.reason.toUpperCase()}`)
   }
+}
+
+function isFromWso2(found: unknown): boolean {
+  return typeof found === 'string' && found.includes('WSO2')
 }
 
 /** The profile that would make such a token pass, by name if the issuer's own name gives its server away. */

@@ -186,7 +186,7 @@ describe('createResolvedIssuers', () => {
   it('closes all it has open, and opens no more', async () => {
     const issuers = directory(known)
     await issuers.find('https://a')
-    issuers.close()
+    await issuers.close()
     expect(closed).toEqual(['https://a'])
     await expect(issuers.find('https://b')).rejects.toMatchObject({ reason: 'closed' })
   })
