@@ -62,8 +62,7 @@ export async function createWso2Issuer(options: Wso2IssuerOptions = {}): Promise
   const server = await createLoopbackServer(0)
   const path = tenant === undefined ? '' : `/t/${tenant}`
   const issuer = `${server.origin}${path}/oauth2/token`
-  const key = createSigningKey('RS256')
-  const thumbprint = createHash('sha256').update(JSON.stringify(key.publicJwk)).digest('base64url')
+  const { key, thumbprint, keys } = createCertificate()
   const kid = `${thumbprint}_RS256`
   const answers = new Map<string, Readonly<Record<string, unknown>>>()
   const log = createRequestLog()
@@ -77,13 +76,6 @@ export async function createWso2Issuer(options: Wso2IssuerOptions = {}): Promise
     // of the token endpoint's clients; not what the endpoint really takes
     introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
   })
-  // one certificate, a name for each algorithm it may be used with
-  const keys = ['RS256', 'RS384', 'RS512'].map((alg) => ({
-    ...key.publicJwk,
-    alg,
-    kid: `${thumbprint}_${alg}`,
-    'x5t#S256': thumbprint,
-  }))
   const endpoints: readonly (readonly [string, Endpoint])[] = [
     [`${path}/oauth2/token/.well-known/openid-configuration`, { name: 'metadata', answer: () => metadata }],
     [
@@ -141,6 +133,19 @@ export async function createWso2Issuer(options: Wso2IssuerOptions = {}): Promise
     fail: faults.fail,
     close: server.stop,
   }
+}
+
+/** One key, under a name for each algorithm it may be used with. */
+function createCertificate() {
+  const key = createSigningKey('RS256')
+  const thumbprint = createHash('sha256').update(JSON.stringify(key.publicJwk)).digest('base64url')
+  const keys = ['RS256', 'RS384', 'RS512'].map((alg) => ({
+    ...key.publicJwk,
+    alg,
+    kid: `${thumbprint}_${alg}`,
+    'x5t#S256': thumbprint,
+  }))
+  return { key, thumbprint, keys }
 }
 
 function json(content: object): Answer {

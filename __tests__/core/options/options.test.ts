@@ -35,12 +35,16 @@ describe('defaults', () => {
       challengeScopes: [],
       extraction: { maxTokenBytes: 16_384, form: false, query: false, custom: undefined },
       routeOpaque: undefined,
+      resolution: undefined,
+      audience: [MINIMAL.resource],
+      claims: undefined,
       onRefusal: undefined,
       dispatcher: undefined,
     })
     expect(issuers).toEqual([
       {
         issuer: MINIMAL.issuer,
+        isDynamic: false,
         aliases: [],
         audience: [MINIMAL.resource],
         profile: PROFILES.rfc9068,

@@ -30,8 +30,8 @@ export interface Profile {
    */
   readonly accessTokenClaims?: readonly string[]
   /**
-   * Where `typ` is absent or `JWT`: claims that only ID tokens have; a token with one of them is refused.
-   * Default `nonce`, `at_hash`, `c_hash`, `s_hash` (OpenID Connect Core §2, §3.3.2.11).
+   * With `''` or `jwt` among the types, and without `tokenUse`: claims that only ID tokens have; a token with one of
+   * them is refused. Default `nonce`, `at_hash`, `c_hash`, `s_hash` (OpenID Connect Core §2, §3.3.2.11).
    */
   readonly idTokenClaims?: readonly string[]
   /** Where this server writes roles: all of these count. Default none. */

@@ -61,7 +61,9 @@ export function resolveProfile(given: ProfileName | ProfileOptions, path: string
   return {
     ...profile,
     types: profile.types.map((type) => type.toLowerCase().replace(/^application\//, '')),
-    introspectionTokenTypes: profile.introspectionTokenTypes?.map((type) => type.toLowerCase()) ?? [],
+    ...(profile.introspectionTokenTypes && {
+      introspectionTokenTypes: profile.introspectionTokenTypes.map((type) => type.toLowerCase()),
+    }),
   }
 }
 

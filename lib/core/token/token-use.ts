@@ -11,6 +11,9 @@ import type { DecodedJwt } from '../issuer/jwt-format.js'
 /** Claims that only ID tokens have (OpenID Connect Core §2, §3.3.2.11). */
 const ID_TOKEN_CLAIMS = ['nonce', 'at_hash', 'c_hash', 's_hash']
 
+/** Types that say nothing, as profiles write them. */
+const GENERIC_TYPES = ['', 'jwt']
+
 /** @throws InvalidTokenError `token_type_mismatch` */
 export function validateTokenUse(
   { header, claims }: DecodedJwt,
@@ -21,11 +24,13 @@ export function validateTokenUse(
     const found = memberOf(claims, name)
     if (![expected].flat().includes(found as string)) throw mismatch(name, expected, found)
   }
-  // `at+jwt` and its like say it all (RFC 9068 §2.1)
-  if (!isGeneric(memberOf(header, 'typ'))) return
-  const foreign = (profile.idTokenClaims ?? ID_TOKEN_CLAIMS).find((name) => Object.hasOwn(claims, name))
-  if (foreign !== undefined && !profile.tokenUse) throw mismatch(foreign, 'an access token', 'an ID token')
-  const marks = profile.accessTokenClaims
+  if (!profile.types.some((type) => GENERIC_TYPES.includes(type))) return
+  if (!profile.tokenUse) {
+    const foreign = (profile.idTokenClaims ?? ID_TOKEN_CLAIMS).find((name) => Object.hasOwn(claims, name))
+    if (foreign !== undefined) throw mismatch(foreign, 'an access token', 'an ID token')
+  }
+  // `at+jwt` and its like need no further mark (RFC 9068 §2.1)
+  const marks = isGeneric(memberOf(header, 'typ')) ? profile.accessTokenClaims : undefined
   if (!marks || marks.some((name) => memberOf(claims, name) !== undefined)) return
   throw mismatch(marks.join(' or '), 'an access token', undefined)
 
