@@ -23,6 +23,16 @@ export { wso2Events, type Wso2EventsOptions } from './express/wso2-events.js'
 export { requireFresh } from './express/require-fresh.js'
 export type { ExpressRequest, Handler, Next } from './express/request.js'
 export type { AccessToken, RevocationKnowledge, TokenFormat, TokenSource } from './core/access-token.js'
+export { requireClaims } from './express/claims-guard.js'
+export { accessTokenOf, type TypedRequests } from './express/typed-request.js'
+export { requireAnyRole, requirePermission, requireRole } from './express/role-guards.js'
+export type {
+  ClaimsSchema,
+  OutputOf,
+  StandardSchema,
+  StandardSchemaIssue,
+  StandardSchemaResult,
+} from './core/claims-schema.js'
 export type { IssuerHealth } from './core/authenticate.js'
 export type {
   AuthorizationDetail,
@@ -69,11 +79,12 @@ export type {
 } from './core/revocation/revocations.js'
 export type { FeedControls, RevocationFeed } from './core/revocation/run-feed.js'
 export type { ResolveSubject } from './core/revocation/subject-identifiers.js'
-export type { Profile, ProfileName } from './core/issuer/profiles.js'
+export type { ClaimPath, Profile, ProfileName } from './core/issuer/profiles.js'
 export type { IntrospectionOptions, SignedResponseOptions } from './core/options/introspection-options.js'
-export type { IssuerOptions, SharedIssuerOptions } from './core/options/issuer-options.js'
+export type { IssuerOptions, IssuerResolver, SharedIssuerOptions } from './core/options/issuer-options.js'
 export type { JwksOptions, MetadataOptions } from './core/options/jwks-options.js'
 export type { JwtOptions } from './core/options/jwt-options.js'
+export type { ProfileOptions } from './core/options/profile-options.js'
 export type { ResourceServerOptions } from './core/options/options.js'
 export type { RevocationOptions, StatusListOptions } from './core/options/revocation-options.js'
 export type { TokenLocation, TokenRequest } from './core/token/extraction.js'

@@ -59,7 +59,7 @@ describe('refusals', () => {
     const opaque = reasons.filter((reason) =>
       /^(?:opaque_(?!not_accepted)|inactive|audience_missing|issuer_mismatch)/.test(reason),
     )
-    expect(opaque).toHaveLength(9)
+    expect(opaque).toHaveLength(10)
     expect(new Set(opaque.map((reason) => invalidToken(reason).message)).size).toBe(1)
   })
 

@@ -6,7 +6,7 @@ import {
   requireScopes,
   resourceServer,
   type AccessToken,
-} from '../../lib/index.js'
+} from '../../lib/main.js'
 
 const app = express()
 const server = resourceServer({ resource: 'https://api.example.com', issuer: 'https://login.example.com' })

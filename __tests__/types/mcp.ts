@@ -2,7 +2,7 @@
 import type { AuthInfo } from '@modelcontextprotocol/sdk/server/auth/types.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import express from 'express'
-import type { AccessToken } from '../../lib/index.js'
+import type { AccessToken } from '../../lib/main.js'
 
 const transport = new StreamableHTTPServerTransport({})
 

@@ -1,5 +1,5 @@
 /** Misuse that the compiler refuses before `resourceServer` does. */
-import { requireClaim, requireScopes, resourceServer, type ResourceServerOptions } from '../../lib/index.js'
+import { requireClaim, requireScopes, resourceServer, type ResourceServerOptions } from '../../lib/main.js'
 
 const minimal = { resource: 'https://api.example.com', issuer: 'https://login.example.com' }
 

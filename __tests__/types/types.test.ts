@@ -49,7 +49,7 @@ function createProgram(): ts.Program {
     // the rules of this project about its own code are not the reader's
     noUnusedLocals: false,
     noUnusedParameters: false,
-    paths: { 'express-resource-server': [resolve('lib/index.ts')] },
+    paths: { 'express-resource-server': [resolve('lib/main.ts')] },
   }
   const host = ts.createCompilerHost(settings)
   const getSourceFile = host.getSourceFile.bind(host)

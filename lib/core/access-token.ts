@@ -18,6 +18,8 @@ export interface TokenFacts {
   readonly clientId: string
   readonly audience: readonly string[]
   readonly scopes: string[]
+  readonly roles: readonly string[]
+  readonly permissions: readonly string[]
   readonly expiresAt?: number
   readonly issuedAt?: number
   readonly claims: Readonly<Record<string, unknown>>
@@ -29,7 +31,7 @@ export interface TokenFacts {
  * The access token of an accepted request, frozen. Assignable to the `AuthInfo` of the Model Context
  * Protocol SDK. Whether it permits *this* request is not checked here: that is the guards' part.
  */
-export interface AccessToken {
+export interface AccessToken<Claims extends object = Readonly<Record<string, unknown>>> {
   /** The token itself. Not enumerable, so that logging or serialising the object does not leak it. */
   readonly token: string
   /** The authentication scheme it came with. */
@@ -45,12 +47,19 @@ export interface AccessToken {
   readonly audience: readonly string[]
   /** Frozen, although typed as an array that MCP's `AuthInfo` accepts. */
   readonly scopes: string[]
+  /** From wherever the issuer's profile says roles are: `realm_access.roles`, `roles`, `groups` … */
+  readonly roles: readonly string[]
+  /** From wherever the issuer's profile says permissions are. */
+  readonly permissions: readonly string[]
   /** Seconds since the epoch. Absent where introspection names no `exp`. */
   readonly expiresAt?: number
   /** Seconds since the epoch. */
   readonly issuedAt?: number
-  /** All claims as received: the JWT's payload, or the introspection answer. */
-  readonly claims: Readonly<Record<string, unknown>>
+  /**
+   * All claims as received: the JWT's payload, or the introspection answer. With the option `claims`, those that
+   * its schema speaks of are as the schema puts them out.
+   */
+  readonly claims: Readonly<Claims>
   /** The `cnf` claim (RFC 7800). */
   readonly confirmation?: Readonly<Record<string, unknown>>
   /** Seconds since the epoch at which the authorization server or its key last vouched for the token. */
@@ -77,6 +86,8 @@ class FrozenAccessToken implements AccessToken {
   declare readonly clientId: string
   declare readonly audience: readonly string[]
   declare readonly scopes: string[]
+  declare readonly roles: readonly string[]
+  declare readonly permissions: readonly string[]
   declare readonly claims: Readonly<Record<string, unknown>>
   declare readonly checkedAt: number
   readonly source: TokenSource

@@ -1,10 +1,10 @@
 /** A request, in the order of the questions: which token, is it valid, whose is it, and is it still good? */
 import type { AccessToken } from './access-token.js'
 import { createHttpClient } from './io/http.js'
+import { createPublicHttpClient } from './io/public-http.js'
 import type { RefreshedValueHealth } from './io/refreshed-value.js'
 import type { JwksHealth } from './issuer/jwks.js'
 import { createSignatureVerification } from './issuer/signature.js'
-import { createTrustedIssuers } from './issuer/trusted-issuers.js'
 import type { ResolvedOptions } from './options/options.js'
 import type { IssuerOfTokens } from './revocation/issuer-of-tokens.js'
 import { createRevocation, type RevocationPlane } from './revocation/revocation.js'
@@ -41,14 +41,16 @@ export interface Authenticator {
 
 export function createAuthenticator(options: ResolvedOptions): Authenticator {
   const http = createHttpClient(options.dispatcher)
-  const trusted = createTrustedIssuers(options.issuers, http.send)
+  const publicHttp = createPublicHttpClient(options.dispatcher)
   const extractToken = createExtraction(options.extraction)
   const { send } = http
   const verifySignature = createSignatureVerification()
-  const { validate, issuers } = createTokenValidation({ ...options, issuers: trusted, send, verifySignature })
+  const connections = { send, sendPublic: publicHttp.send, verifySignature }
+  const { validate, issuers } = createTokenValidation({ ...options, ...connections })
   const revocation = createRevocation({
     settings: options.revocation,
-    issuers: issuers.map(toIssuerOfTokens),
+    // of issuers that a function names nothing is known before their tokens come
+    issuers: options.resolution ? [] : issuers.open.map(toIssuerOfTokens),
     verifySignature,
     send,
   })
@@ -61,14 +63,13 @@ export function createAuthenticator(options: ResolvedOptions): Authenticator {
       return accessToken instanceof Promise ? accessToken.then(checkRevocation) : checkRevocation(accessToken)
     },
     async ready() {
-      await Promise.all([http.ready(), ...issuers.map(readyIssuer)])
+      await Promise.all([http.ready(), ...issuers.open.map(readyIssuer)])
     },
     revocation,
-    health: () => issuers.map(toHealth),
+    health: () => issuers.open.map(toHealth),
     async close() {
       revocation.close()
-      for (const issuer of trusted.all) issuer.close()
-      await Promise.all([http.close(), ...issuers.map(({ introspection }) => introspection?.close())])
+      await Promise.all([issuers.close(), http.close(), publicHttp.close()])
     },
   }
 }

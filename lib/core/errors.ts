@@ -24,6 +24,8 @@ export type OutageReason =
   | 'revocation_stale'
   | 'revocation_log_unavailable'
   | 'status_list_unavailable'
+  | 'issuer_unresolved'
+  | 'issuer_unusable'
   | 'closed'
 
 /** The error codes of RFC 6750 §3.1 and RFC 9470 §3. */
@@ -91,6 +93,7 @@ const DESCRIPTIONS = {
   decryption_failed: 'The access token could not be decrypted',
   opaque_not_accepted: 'Opaque access tokens are not accepted by this API',
   jwt_not_accepted: 'Self-contained access tokens are not accepted by this API',
+  claims_mismatch: 'The claims of the access token are not those that this API needs',
   inactive: NOT_ACTIVE,
   audience_missing: NOT_ACTIVE,
   issuer_mismatch: NOT_ACTIVE,
@@ -100,11 +103,14 @@ const DESCRIPTIONS = {
   opaque_audience_mismatch: NOT_ACTIVE,
   opaque_token_type_mismatch: NOT_ACTIVE,
   opaque_malformed_member: NOT_ACTIVE,
+  opaque_claims_mismatch: NOT_ACTIVE,
   sender_constraint_unsupported: 'The access token is bound to a key, which this API cannot check',
   insufficient_scope: 'The access token lacks a scope that this request needs',
   claim_mismatch: 'The access token does not permit this request',
   authorization_details_mismatch: 'The access token does not permit this request',
   insufficient_user_authentication: 'The request needs another or a more recent authentication of the user',
+  insufficient_role: 'The access token does not permit this request',
+  insufficient_permission: 'The access token does not permit this request',
 } as const satisfies Record<string, string>
 
 /** Options that cannot work. Thrown while building, so that the process fails at start and not at night. */

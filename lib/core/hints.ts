@@ -2,18 +2,19 @@
  * Refusals and outages that look like a setting gone wrong, told once with the line to change:
  * nobody should have to guess why the first request is a 401.
  */
+import { guessProfile, PROFILES } from './issuer/profiles.js'
 import type { OutageReason, RefusalReason } from './errors.js'
 import type { OnRefusal, ResourceServerEvent } from './events.js'
+
+const MAX_HINTS = 1000
 
 type Hint = (event: ResourceServerEvent) => string
 
 const HINTS: Partial<Record<RefusalReason | OutageReason, Hint>> = {
-  token_type_mismatch: ({ name, expected, found }) =>
-    `its ${name ?? 'typ'} is ${show(found)}, accepted is ${show(expected)}. If this issuer does not follow RFC 9068, ` +
-    `name its dialect: profile: 'keycloak' (or 'auth0', 'okta', 'entra', 'cognito', 'wso2', or an object with its types)`,
-  missing_claim: ({ name }) =>
-    `it has no ${show(name)} claim, which RFC 9068 requires. If this issuer does not write it, name its dialect: ` +
-    `profile: 'keycloak' (or another), or an object with requiredClaims`,
+  token_type_mismatch: ({ name, expected, found, issuer }) =>
+    `its ${name ?? 'typ'} is ${show(found)}, accepted is ${show(expected)}. ${cure(issuer, 'types')}`,
+  missing_claim: ({ name, issuer }) =>
+    `it has no ${show(name)} claim, which is required. ${cure(issuer, 'requiredClaims')}`,
   audience_mismatch: audience,
   opaque_audience_mismatch: audience,
   audience_missing: ({ expected }) =>
@@ -26,20 +27,30 @@ const HINTS: Partial<Record<RefusalReason | OutageReason, Hint>> = {
     `the introspection answer says iss ${show(found)}, expected is ${show(expected)}. Write it as issuer, or in aliases`,
   opaque_not_accepted: () =>
     `it is opaque. To accept opaque tokens write introspection: { clientId: '…', clientSecret: '…' }`,
-  opaque_token_type_mismatch: ({ name, found }) =>
-    `the introspection answer says ${name ?? 'token_type'} ${show(found)}: that is no access token`,
+  opaque_token_type_mismatch: ({ name, found, issuer }) =>
+    `the introspection answer says ${name ?? 'token_type'} ${show(found)}: that is no access token, unless this ` +
+    `server calls them so. ${cure(issuer, 'introspectionTokenTypes')}`,
   encrypted_token: () => `it is encrypted. To accept it write jwt: { decryptionKeys: [...] }`,
   algorithm_not_allowed: ({ expected, found }) =>
     `its alg is ${show(found)}, accepted is ${show(expected)}. Write jwt: { algorithms: [...] } if it should be`,
   introspection_credentials_refused: ({ name, found }) =>
-    `${name ?? 'the introspection endpoint'} answered ${show(found)} to this API's own credentials. Check ` +
-    `introspection: { clientId, clientSecret, authMethod }, and that this client may introspect`,
+    isFromWso2(found)
+      ? `${name ?? 'the introspection endpoint'} refused this API's own credentials before looking at them. WSO2 Identity ` +
+        `Server takes client credentials there only with [[resource.access_control]] context="(.*)/oauth2/introspect(.*)" ` +
+        `http_method="all" secure=true allowed_auth_handlers="BasicClientAuthentication" in deployment.toml. Without it ` +
+        `write introspection: { clientId: '<user>', clientSecret: '<password>', authMethod: 'http_basic' } for a user, or ` +
+        `bearerToken, either with the permission internal_oauth2_introspect`
+      : `${name ?? 'the introspection endpoint'} answered ${show(found)} to this API's own credentials. Check ` +
+        `introspection: { clientId, clientSecret, authMethod }, and that this client may introspect`,
   introspection_credentials_unavailable: ({ found }) =>
     `there was no token of this API's own to ask with: ${show(found)}. Check introspection: { bearerToken }`,
   introspection_endpoint_unknown: () =>
     `its metadata names no introspection_endpoint. Write introspection: { endpoint: 'https://…' }`,
   introspection_answer_unusable: ({ name, found }) =>
     `${name ?? 'the introspection endpoint'} answered with ${show(found)}. Check introspection: { endpoint }`,
+  issuer_unusable: ({ name, found }) =>
+    `the function given as issuers returned options that cannot work: ${show(found)} (${name ?? ''})`,
+  issuer_unresolved: ({ found }) => `the function given as issuers failed: ${show(found)}`,
   metadata_unusable: ({ name, expected, found }) =>
     `its metadata (${name ?? ''}) says ${show(found)}, expected is ${show(expected)}. Write issuer exactly as the ` +
     `authorization server does`,
@@ -63,17 +74,34 @@ const HINTS: Partial<Record<RefusalReason | OutageReason, Hint>> = {
  */
 export function createHints(tell: (message: string, code: string) => void): OnRefusal {
   const told = new Set<string>()
+  // issuers may be many where a function names them
+  const isFull = () => told.size >= MAX_HINTS
 
   return function hint(event) {
     const build = HINTS[event.reason]
     const key = `${event.reason} ${event.issuer ?? ''}`
-    if (!build || told.has(key)) return
+    if (!build || told.has(key) || isFull()) return
     told.add(key)
     const what =
       event.kind === 'refusal' ? 'an access token was refused' : 'an access token could not be checked'
     const where = event.issuer === undefined ? '' : ` (issuer ${event.issuer})`
     tell(`${what}${where}: ${build(event)}. (Told once.)`, `RESOURCE_SERVER_${event.reason.toUpperCase()}`)
   }
+}
+
+function isFromWso2(found: unknown): boolean {
+  return typeof found === 'string' && found.includes('WSO2')
+}
+
+/** The profile that would make such a token pass, by name if the issuer's own name gives its server away. */
+function cure(issuer: string | undefined, member: string): string {
+  const guessed = issuer === undefined ? undefined : guessProfile(issuer)
+  const name = guessed ?? 'keycloak'
+  const server = guessed === undefined ? 'for Keycloak' : `this issuer looks like it`
+  return (
+    `If this issuer does not follow RFC 9068, name its dialect: profile: '${name}' (${server}; known are ` +
+    `${Object.keys(PROFILES).join(', ')}), or an object: profile: { extends: '${name}', ${member}: [...] }`
+  )
 }
 
 function audience({ name, expected, found }: ResourceServerEvent): string {

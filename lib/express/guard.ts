@@ -6,7 +6,13 @@
  */
 import type { AccessToken } from '../core/access-token.js'
 import { ConfigurationError, missingToken, OAuthError, UnavailableError } from '../core/errors.js'
-import { RESOURCE_SERVER, type ExpressRequest, type Handler, type RequestContext } from './request.js'
+import {
+  isAccepted,
+  RESOURCE_SERVER,
+  type ExpressRequest,
+  type Handler,
+  type RequestContext,
+} from './request.js'
 
 /** What a guard demands, for whoever reads the routes of an app. */
 export interface Requirement {
@@ -56,7 +62,7 @@ export function createGuard(requirements: readonly Requirement[], validate: Vali
     }
 
     try {
-      if (!request.auth) throw missingToken(scopes)
+      if (!isAccepted(request)) throw missingToken(scopes)
       const outcome = validate({ accessToken: request.auth, request, context })
       if (outcome instanceof Promise) return void outcome.then(() => next(), refuseRequest)
     } catch (error) {

@@ -6,27 +6,23 @@ import type { OAuthError, UnavailableError } from '../core/errors.js'
 import type { RevocationCheck } from '../core/revocation/check.js'
 import { isForm, isTokenParameter } from '../core/token/extraction.js'
 
-declare global {
-  // the name is Express's own, for exactly this purpose
-  // eslint-disable-next-line @typescript-eslint/no-namespace
-  namespace Express {
-    interface Request {
-      /**
-       * The access token of this request, set by `resourceServer()`. Undefined only where
-       * `allowAnonymous` let a request without a token pass.
-       */
-      auth: AccessToken
-    }
-  }
-}
-
 export interface ExpressRequest extends IncomingMessage {
   originalUrl?: string
   body?: unknown
   query?: unknown
   app?: { get(name: string): unknown }
-  auth?: AccessToken | undefined
+  /** An `AccessToken`, once accepted. Any type will do: other libraries declare theirs on Express's requests. */
+  auth?: unknown
   [RESOURCE_SERVER]?: RequestContext
+}
+
+export interface AcceptedRequest extends ExpressRequest {
+  auth: AccessToken
+}
+
+/** Whether a resource server, which clears `auth` first, has put an access token here. */
+export function isAccepted(request: ExpressRequest): request is AcceptedRequest {
+  return request[RESOURCE_SERVER] !== undefined && request.auth !== undefined
 }
 
 export type Next = (error?: unknown) => void

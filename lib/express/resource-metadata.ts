@@ -49,7 +49,7 @@ export interface ResourceMetadataOptions {
  * app.use(server)
  */
 export function protectedResourceMetadata(
-  server: ResourceServer,
+  server: ResourceServer<object>,
   options: ResourceMetadataOptions = {},
 ): Handler {
   assertOptions(server, options)
@@ -90,7 +90,7 @@ function answerNotAllowed(response: ServerResponse): void {
 }
 
 /** The document as JSON; signed anew only when it has changed, as it does while routes are still being mounted. */
-function createDocument(server: ResourceServer, options: ResourceMetadataOptions) {
+function createDocument(server: ResourceServer<object>, options: ResourceMetadataOptions) {
   const { options: resolved } = server[SERVER]
   const sign = options.signer && createMetadataSignature(options.signer)
   let last: { readonly plain: string; readonly body: Promise<string> } | undefined
@@ -120,7 +120,7 @@ function toMembers({ resource, extraction }: ResolvedOptions) {
 }
 
 /** What the guards on routes behind this server ask for. `offline_access` is between client and issuer. */
-function requirementsOf(app: unknown, server: ResourceServer) {
+function requirementsOf(app: unknown, server: ResourceServer<object>) {
   const routes = app === undefined ? [] : routesOf(app)
   const guarded = routes.filter(({ handlers }) => handlers.some((handler) => isSame(handler, server)))
   const guards = guarded.flatMap(({ handlers }) => handlers.filter(isGuard))
@@ -136,7 +136,7 @@ function toSet(values: readonly string[]): readonly string[] {
   return [...new Set(values)].sort()
 }
 
-function isSame(handler: unknown, server: ResourceServer): boolean {
+function isSame(handler: unknown, server: ResourceServer<object>): boolean {
   return isResourceServer(handler) && handler[SERVER] === server[SERVER]
 }
 
@@ -148,7 +148,7 @@ const COMPUTED = new Set([
   'signed_metadata',
 ])
 
-function assertOptions(server: ResourceServer, options: ResourceMetadataOptions): void {
+function assertOptions(server: ResourceServer<object>, options: ResourceMetadataOptions): void {
   if (!isResourceServer(server)) {
     throw misuse('needs the handler that resourceServer() returned. Write protectedResourceMetadata(server)')
   }

@@ -1,6 +1,7 @@
 /** The middleware: one access token a request, accepted as `req.auth` or refused with a challenge. */
 import type { ServerResponse } from 'node:http'
 import type { AccessToken } from '../core/access-token.js'
+import type { ClaimsSchema, OutputOf } from '../core/claims-schema.js'
 import { createAuthenticator, type Authenticator, type IssuerHealth } from '../core/authenticate.js'
 import { createScopeHierarchy } from '../core/authorization/scopes.js'
 import { missingToken, MissingTokenError, OAuthError, UnavailableError } from '../core/errors.js'
@@ -11,6 +12,7 @@ import type { Revocation, Revocations } from '../core/revocation/revocations.js'
 import { resolveOptions, type ResolvedOptions, type ResourceServerOptions } from '../core/options/options.js'
 import type { TokenRequest } from '../core/token/extraction.js'
 import { answerError } from './answer.js'
+import { createTypedRequests, type TypedRequests } from './typed-request.js'
 import {
   concealFormToken,
   concealQueryToken,
@@ -32,7 +34,9 @@ export interface ResourceServerHealth {
 /** What other handlers of this package read of a resource server. */
 export const SERVER: unique symbol = Symbol.for('express-resource-server.server')
 
-export interface ResourceServer extends Handler {
+/** @typeParam Claims what the schema of the option `claims` puts out */
+export interface ResourceServer<Claims extends object = Readonly<Record<string, unknown>>>
+  extends Handler, TypedRequests<Claims> {
   /** @internal */
   readonly [SERVER]: { readonly options: ResolvedOptions; readonly context: RequestContext }
   /** What is revoked before it expires. */
@@ -48,7 +52,7 @@ export interface ResourceServer extends Handler {
    * A request without a token is refused here whatever `allowAnonymous` says.
    * @throws OAuthError if the request is refused @throws UnavailableError if it could not be decided
    */
-  authenticate(request: TokenRequest): Promise<AccessToken>
+  authenticate(request: TokenRequest): Promise<AccessToken<Claims>>
   health(): ResourceServerHealth
   /** Stops refreshing and closes connections. */
   close(): Promise<void>
@@ -72,6 +76,10 @@ export interface ResourceServer extends Handler {
  *   introspection: { clientId: 'orders-api', clientSecret: process.env.CLIENT_SECRET },
  * }))
  */
+export function resourceServer<Schema extends ClaimsSchema>(
+  options: ResourceServerOptions & { readonly claims: Schema },
+): ResourceServer<OutputOf<Schema>>
+export function resourceServer(options: ResourceServerOptions): ResourceServer
 export function resourceServer(options: ResourceServerOptions): ResourceServer {
   const resolved = resolveOptions(options)
   const authenticator = createAuthenticator(resolved)
@@ -89,6 +97,7 @@ export function resourceServer(options: ResourceServerOptions): ResourceServer {
       stats: () => revocation.revocations.stats(),
     },
     [REVOCATION]: revocation,
+    ...createTypedRequests<Readonly<Record<string, unknown>>>(context),
     ready: () => authenticator.ready(),
     async authenticate(request: TokenRequest) {
       try {
@@ -108,15 +117,16 @@ export function resourceServer(options: ResourceServerOptions): ResourceServer {
 }
 
 function createContext(
-  { resource: realm, errors, impliedScopes, issuers }: ResolvedOptions,
+  { resource: realm, errors, impliedScopes, issuers, audience }: ResolvedOptions,
   { revocation }: Authenticator,
   report: ReturnType<typeof createReport>,
 ): RequestContext {
   const hint = createHints((message, code) =>
     process.emitWarning(message, { type: 'ResourceServerWarning', code }),
   )
+  const audiences = issuers.length === 0 ? audience : issuers.flatMap((issuer) => issuer.audience)
   const context: RequestContext = {
-    identifiers: [...new Set([realm, ...issuers.flatMap(({ audience }) => audience)])],
+    identifiers: [...new Set([realm, ...audiences])],
     hasScope: createScopeHierarchy(impliedScopes),
     metadataUrl: undefined,
     revocation,
@@ -169,7 +179,7 @@ function createHandler(
   }
 }
 
-export function isResourceServer(value: unknown): value is ResourceServer {
+export function isResourceServer(value: unknown): value is ResourceServer<object> {
   return typeof value === 'function' && SERVER in value
 }
 

@@ -6,7 +6,17 @@ import { ConfigurationError } from '../../../lib/core/errors.js'
 const tokenWith = (claims: Record<string, unknown>) =>
   toAccessToken(
     'SECRET',
-    { format: 'jwt', issuer: 'i', clientId: 'c', audience: ['a'], scopes: [], claims, checkedAt: 0 },
+    {
+      format: 'jwt',
+      issuer: 'i',
+      clientId: 'c',
+      audience: ['a'],
+      scopes: [],
+      roles: [],
+      permissions: [],
+      claims,
+      checkedAt: 0,
+    },
     'verification',
   )
 

@@ -25,7 +25,7 @@ function discover(answers: Record<string, Partial<HttpResponse> | Error>, option
   const asked: { url: string; timeoutMs: number }[] = []
   const discovery = createDiscovery({
     issuer,
-    metadata: { url: undefined, refreshSeconds: 3600, timeoutMs: 5000 },
+    metadata: { url: undefined, allowedHosts: undefined, refreshSeconds: 3600, timeoutMs: 5000 },
     allowInsecureHttp: false,
     send: ({ url, timeoutMs }) => {
       asked.push({ url, timeoutMs })

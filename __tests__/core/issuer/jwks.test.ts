@@ -29,6 +29,7 @@ beforeEach(() => {
   keys = createJwks({
     issuer,
     jwks: JWKS,
+    isUriMissing: () => false,
     jwksUri: () => `${issuer}/jwks`,
     onFailure,
     send: () => {

@@ -36,6 +36,9 @@ describe('defaults', () => {
       challengeScopes: [],
       extraction: { maxTokenBytes: 16_384, form: false, query: false, custom: undefined },
       routeOpaque: undefined,
+      resolution: undefined,
+      audience: [MINIMAL.resource],
+      claims: undefined,
       onRefusal: undefined,
       dispatcher: undefined,
       revocation: resolveRevocation(),
@@ -43,6 +46,7 @@ describe('defaults', () => {
     expect(issuers).toEqual([
       {
         issuer: MINIMAL.issuer,
+        isDynamic: false,
         aliases: [],
         audience: [MINIMAL.resource],
         profile: PROFILES.rfc9068,

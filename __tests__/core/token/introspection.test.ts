@@ -5,7 +5,6 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import supertest from 'supertest'
 import { createHttpClient } from '../../../lib/core/io/http.js'
 import { createSignatureVerification } from '../../../lib/core/issuer/signature.js'
-import { createTrustedIssuers } from '../../../lib/core/issuer/trusted-issuers.js'
 import { resolveOptions } from '../../../lib/core/options/options.js'
 import { createTokenIssuer } from '../../../lib/core/token/token-issuer.js'
 import { createTestIssuer, type TestIssuer } from '../../../lib/testing/test-issuer.js'
@@ -148,12 +147,15 @@ describe('the memory', () => {
       issuer: as.issuer,
       introspection: { clientId: 'rs', clientSecret: 'rs-secret' },
     })
-    const { all } = createTrustedIssuers(resolved.issuers, http.send)
-    closing.push(() => Promise.resolve(all[0]?.close()))
-    const { introspection } = createTokenIssuer(all[0] as (typeof all)[number], {
+    const [settings] = resolved.issuers
+    const issuer = createTokenIssuer(settings as NonNullable<typeof settings>, {
       send: http.send,
+      sendPublic: http.send,
       verifySignature: createSignatureVerification(),
+      refineClaims: undefined,
     })
+    closing.push(() => issuer.close())
+    const { introspection } = issuer
     const token = as.issueOpaque()
     await introspection?.ask(token, 'digest')
     expect([introspection?.recall('digest'), introspection?.recall(token)]).toEqual([

@@ -11,6 +11,8 @@ export interface RefreshedValueOptions<T> {
   readonly refreshSeconds: number
   /** Seconds since the last success for which the value may serve. */
   readonly maxStaleSeconds: number
+  /** Whether it was something else that failed, which keeps a pause of its own. Default: never. */
+  readonly isPassedOn?: (error: unknown) => boolean
 }
 
 export interface RefreshedValueHealth {
@@ -49,6 +51,7 @@ export function createRefreshedValue<T>(options: RefreshedValueOptions<T>): Refr
   let lastError: unknown
   let failures = 0
   let refreshAt = 0
+  let pausedUntil = 0
   let pending: Promise<T> | undefined
   let timer: NodeJS.Timeout | undefined
   let closed = false
@@ -73,6 +76,7 @@ export function createRefreshedValue<T>(options: RefreshedValueOptions<T>): Refr
     loaded = { value, at: Date.now() }
     failures = 0
     lastError = undefined
+    pausedUntil = 0
     // obeying `no-store` or `max-age=0` to the letter would mean a fetch per request
     const wished = lifetimeSeconds ? Math.max(MIN_LIFETIME_SECONDS, lifetimeSeconds) : options.refreshSeconds
     schedule(Math.min(wished, longestInterval), -JITTER)
@@ -80,15 +84,23 @@ export function createRefreshedValue<T>(options: RefreshedValueOptions<T>): Refr
   }
 
   function fail(error: unknown): never {
-    failures += 1
     lastError = error
+    if (options.isPassedOn?.(error)) {
+      schedule(Math.max(1, asked(error)), JITTER)
+      pausedUntil = 0
+      throw error
+    }
+    failures += 1
     const pause = Math.min(0.5 * 2 ** (failures - 1), MAX_PAUSE_SECONDS)
-    schedule(Math.max(pause, asked(error)), JITTER)
-    throw error
+    // a time that the server itself names is told on, and kept to
+    if (asked(error) > pause) schedule(asked(error), 0)
+    else schedule(pause, JITTER)
+    pausedUntil = refreshAt
+    throw again(error, pausedUntil - Date.now())
   }
 
   function refresh(): Promise<T> {
-    const pauseMs = lastError === undefined ? 0 : refreshAt - Date.now()
+    const pauseMs = pausedUntil - Date.now()
     return pending || pauseMs <= 0 ? load() : Promise.reject(again(lastError, pauseMs))
   }
 
@@ -128,7 +140,8 @@ export function createRefreshedValue<T>(options: RefreshedValueOptions<T>): Refr
     },
     health() {
       const now = Date.now()
-      const state = !loaded ? 'empty' : !mayServe(now) ? 'expired' : failures > 0 ? 'stale' : 'fresh'
+      const isFresh = lastError === undefined
+      const state = !loaded ? 'empty' : !mayServe(now) ? 'expired' : isFresh ? 'fresh' : 'stale'
       return {
         state,
         ageSeconds: loaded && Math.round((now - loaded.at) / 1000),
@@ -144,9 +157,9 @@ export function createRefreshedValue<T>(options: RefreshedValueOptions<T>): Refr
   }
 }
 
-/** What those are told who ask during the pause after a failure. */
+/** The same outage, with the pause after which it makes sense to ask again. */
 function again(error: unknown, pauseMs: number): unknown {
-  if (!(error instanceof UnavailableError)) return error
+  if (!(error instanceof UnavailableError) || error.retryAfterSeconds * 1000 >= pauseMs) return error
   const retryAfterSeconds = Math.max(1, pauseMs / 1000)
   return new UnavailableError(error.reason, { ...error.evidence, retryAfterSeconds, cause: error })
 }

@@ -30,6 +30,8 @@ export interface IssuerMetadata {
 export interface MetadataSettings {
   /** The address of the document, where it is not derived from the issuer. */
   readonly url: string | undefined
+  /** Hosts beside the issuer's own on which its endpoints may be. Undefined: any. */
+  readonly allowedHosts: readonly string[] | undefined
   /** Seconds between refreshes of the document. */
   readonly refreshSeconds: number
   /** Milliseconds for fetching it. */
@@ -158,18 +160,36 @@ function toStrings(value: unknown): readonly string[] | undefined {
 function endpoint(
   members: Record<string, unknown>,
   name: 'jwks_uri' | 'introspection_endpoint',
-  { issuer, allowInsecureHttp }: DiscoveryOptions,
+  options: DiscoveryOptions,
 ): string | undefined {
+  const { issuer, allowInsecureHttp } = options
   const value = members[name]
   if (value === undefined || value === null) return undefined
   const isIssuerInsecure = issuer.startsWith('http:')
-  if (typeof value === 'string' && isCallable(value, isIssuerInsecure, allowInsecureHttp)) return value
+  if (typeof value === 'string' && isCallable(value, isIssuerInsecure, allowInsecureHttp)) {
+    return assertAllowedHost(value, name, options)
+  }
   throw new UnavailableError('metadata_unusable', {
     issuer,
     name,
     expected: 'an https: address',
     found: typeof value === 'string' ? value : typeof value,
   })
+}
+
+/** Where hosts are restricted, metadata may not send us to others (server-side request forgery). */
+function assertAllowedHost(address: string, name: string, { issuer, metadata }: DiscoveryOptions): string {
+  const { url, allowedHosts } = metadata
+  const own = [issuer, url].flatMap((known) => (known === undefined ? [] : [new URL(known).host]))
+  if (!allowedHosts || own.includes(new URL(address).host) || isOnHost(address, allowedHosts)) return address
+  const expected = `an address on ${own.join(' or ')}, or on a host in metadata.allowedHosts`
+  throw new UnavailableError('metadata_unusable', { issuer, name, expected, found: address })
+}
+
+/** Whether an address is on one of these hosts; one that is named without a port is meant with any. */
+export function isOnHost(address: string, hosts: readonly string[]): boolean {
+  const { host, hostname } = new URL(address)
+  return hosts.includes(host) || hosts.includes(hostname)
 }
 
 function isCallable(address: string, isIssuerInsecure: boolean, allowInsecureHttp: boolean): boolean {

@@ -28,6 +28,8 @@ export interface JwksOptions {
   readonly jwks: JwksSettings
   /** The address of the key set; rejects with the outage if it is not known. */
   readonly jwksUri: () => string | Promise<string>
+  /** Whether it was the address that could not be had, of which somebody else takes care. */
+  readonly isUriMissing: (error: unknown) => boolean
   /** Called when fetching failed: the address may have changed. */
   readonly onFailure: () => void
   readonly send: SendRequest
@@ -82,6 +84,7 @@ export function createJwks(options: JwksOptions): KeySource {
     load: () => loadKeySet(options, latest).then(remember, reportFailure),
     refreshSeconds: jwks.refreshSeconds,
     maxStaleSeconds: jwks.maxStaleSeconds,
+    isPassedOn: options.isUriMissing,
   })
 
   function remember(loaded: { value: KeySet; lifetimeSeconds: number | undefined }) {

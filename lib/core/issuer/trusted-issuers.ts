@@ -30,26 +30,46 @@ export interface TrustedIssuer<S extends IssuerSettings> {
   close(): void
 }
 
-export interface TrustedIssuers<S extends IssuerSettings> {
-  /** The issuer that goes by this name, exactly. */
-  find(iss: string): TrustedIssuer<S> | undefined
-  readonly all: readonly TrustedIssuer<S>[]
+/** Who is trusted under which name, and open at this moment. */
+export interface IssuerDirectory<T> {
+  /**
+   * The issuer that goes by this name; undefined if none does. A listed one is found at once.
+   * @throws UnavailableError (or rejects with it) if it could not be found out
+   */
+  find(iss: string): T | undefined | Promise<T | undefined>
+  readonly open: readonly T[]
+  close(): Promise<void>
 }
 
 /** Names are compared exactly: a trailing slash, another case or a default port is another issuer. */
-export function createTrustedIssuers<S extends IssuerSettings>(
-  settings: readonly S[],
-  send: SendRequest,
-): TrustedIssuers<S> {
-  const byName = new Map<string, TrustedIssuer<S>>()
-  const all = settings.map((one) => createTrustedIssuer(one, send))
-  for (const issuer of all) {
-    for (const name of [issuer.settings.issuer, ...issuer.settings.aliases]) byName.set(name, issuer)
+export function createListedIssuers<S extends IssuerSettings, T extends { close(): unknown }>(
+  listed: readonly S[],
+  openIssuer: (settings: S) => T,
+): IssuerDirectory<T> {
+  const byName = new Map<string, T>()
+  const open = listed.map((settings) => {
+    const issuer = openIssuer(settings)
+    for (const name of namesOf(settings)) byName.set(name, issuer)
+    return issuer
+  })
+  return {
+    find: (iss) => byName.get(iss),
+    open,
+    async close() {
+      await Promise.all(open.map((issuer) => issuer.close()))
+    },
   }
-  return { find: (iss) => byName.get(iss), all }
 }
 
-function createTrustedIssuer<S extends IssuerSettings>(settings: S, send: SendRequest): TrustedIssuer<S> {
+/** Every value of `iss` that means this issuer. */
+export function namesOf({ issuer, aliases }: IssuerSettings): readonly string[] {
+  return [issuer, ...aliases]
+}
+
+export function createTrustedIssuer<S extends IssuerSettings>(
+  settings: S,
+  send: SendRequest,
+): TrustedIssuer<S> {
   const discovery = createDiscovery({ ...settings, send })
   const keys = createKeys(settings, discovery, send)
   return {
@@ -76,8 +96,16 @@ function createKeys(
     jwks,
     send,
     jwksUri: () => jwks.uri ?? discoverJwksUri(issuer, discovery),
+    isUriMissing: isMetadataOutage,
     onFailure: () => discovery.expire(),
   })
+}
+
+/** Metadata that is there but names no keys is not being fetched again. */
+function isMetadataOutage(error: unknown): boolean {
+  if (!(error instanceof UnavailableError)) return false
+  const { reason, evidence } = error
+  return reason === 'metadata_unavailable' || (reason === 'metadata_unusable' && evidence.name !== 'jwks_uri')
 }
 
 async function discoverJwksUri(issuer: string, discovery: RefreshedValue<IssuerMetadata>): Promise<string> {

@@ -17,6 +17,7 @@ const SECRET_METHODS: readonly ClientAuthMethod[] = [
   'client_secret_basic',
   'client_secret_post',
   'client_secret_jwt',
+  'http_basic',
 ]
 const TLS_METHODS: readonly ClientAuthMethod[] = ['tls_client_auth', 'self_signed_tls_client_auth']
 
@@ -56,11 +57,19 @@ export function assertCredentials(given: CredentialOptions, path: string, hasDis
       `resourceServer: ${path}.authMethod ${authMethod} needs ${needed}. Write ${path}.${needed}, or leave authMethod out`,
     )
   }
+  if (authMethod === 'http_basic') assertOption(given.clientId, `${path}.clientId`, userName)
   if (credential === 'privateKey') assertKeyReadable(given, path)
   if (needed === 'clientCertificate' || credential === 'clientCertificate') {
     assertCertificate(given.clientCertificate, path, hasDispatcher)
   }
 }
+
+/** RFC 7617 §2: the first colon ends the name. */
+const userName = rule(
+  'a name without a colon',
+  "'admin@example.com'",
+  (value) => text.accepts(value) && !String(value).includes(':'),
+)
 
 const CREDENTIALS = ['clientSecret', 'privateKey', 'clientCertificate', 'bearerToken'] as const
 type Credential = (typeof CREDENTIALS)[number]

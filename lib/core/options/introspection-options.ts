@@ -39,7 +39,9 @@ export interface IntrospectionOptions {
   readonly bearerToken?: BearerToken | undefined
   /**
    * Default `private_key_jwt` with a private key, `tls_client_auth` with a client certificate; with a secret
-   * `client_secret_basic`, or `client_secret_post` where the metadata allows only that.
+   * `client_secret_basic`, or `client_secret_post` where the metadata allows only that. `http_basic` is for servers
+   * that want a user there (WSO2): `clientId` and `clientSecret` are sent as name and password, in UTF-8 and not
+   * form-encoded (RFC 7617).
    */
   readonly authMethod?: ClientAuthMethod
   /** Seconds for which "active" is believed, never beyond `exp`. Default 30, limits 0 to 3600. This is how long a revoked token may live on. */

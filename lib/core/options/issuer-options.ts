@@ -1,10 +1,11 @@
 /** The options that each issuer may have of its own. */
 import { ConfigurationError } from '../errors.js'
-import { PROFILES, type Profile, type ProfileName } from '../issuer/profiles.js'
+import type { ProfileName } from '../issuer/profiles.js'
 import type { TokenIssuerSettings } from '../token/token-issuer.js'
 import { resolveIntrospection, type IntrospectionOptions } from './introspection-options.js'
 import { resolveJwks, resolveMetadata, type JwksOptions, type MetadataOptions } from './jwks-options.js'
 import { resolveJwt, type JwtOptions } from './jwt-options.js'
+import { PROFILE_RULE, resolveProfile, type ProfileOptions } from './profile-options.js'
 import {
   address,
   assertOption,
@@ -26,7 +27,7 @@ export interface SharedIssuerOptions {
   /** Accepted `aud` values, compared exactly. Default: `resource`. */
   readonly audience?: string | readonly string[]
   /** The authorization server's dialect. Default `'rfc9068'`, which is strict. */
-  readonly profile?: ProfileName | Partial<Profile>
+  readonly profile?: ProfileName | ProfileOptions
   /** False: JWTs are introspected too. */
   readonly jwt?: false | JwtOptions
   readonly jwks?: JwksOptions
@@ -44,15 +45,21 @@ export interface IssuerOptions extends SharedIssuerOptions {
   readonly aliases?: readonly string[]
 }
 
-const PROFILE_NAMES = Object.keys(PROFILES)
+/**
+ * Names the issuer that a token says it is of, or says that there is none (undefined). Asked with what a stranger
+ * wrote, before any signature is checked: look the name up, do not build addresses from it.
+ */
+export type IssuerResolver = (
+  issuer: string,
+) => IssuerOptions | undefined | Promise<IssuerOptions | undefined>
+
 const list = listOf(text)
-const anyText = rule('a string', `''`, (value) => typeof value === 'string')
 
 /** Rules for what may stand at the top and in an entry; the sections have rules of their own. */
 export const SHARED_RULES: Rules = {
   issuer: text,
   audience: either(text, list),
-  profile: either(oneOf(PROFILE_NAMES), section),
+  profile: PROFILE_RULE,
   // what stands here instead of an object may be the secret itself
   jwt: secret(either(oneOf([false]), section)),
   jwks: secret(section),
@@ -62,20 +69,6 @@ export const SHARED_RULES: Rules = {
 }
 
 const ENTRY_RULES: Rules = { ...SHARED_RULES, aliases: list }
-
-const PROFILE_RULES: Rules = {
-  types: listOf(anyText),
-  requiredClaims: rule(
-    'a list of claim names',
-    `['iss', 'exp']`,
-    (value) => Array.isArray(value) && value.every(text.accepts),
-  ),
-  audienceClaim: text,
-  scopeClaims: list,
-  clientIdClaims: list,
-  subjectClaims: list,
-  tokenUse: section,
-}
 
 /**
  * Joins what an entry says with what stands at the top for all.
@@ -117,7 +110,38 @@ export function resolveIssuer(
         })
       : undefined,
     allowInsecureHttp,
+    isDynamic: false,
   }
+}
+
+/**
+ * An entry that a function named: its addresses come from data, so that they are held to its own host and to
+ * the public internet unless they are listed.
+ *
+ * @throws ConfigurationError
+ */
+export function resolveDynamicIssuer(
+  entry: IssuerOptions,
+  shared: SharedIssuerOptions & { readonly resource: string },
+  path: string,
+): TokenIssuerSettings {
+  const settings = resolveIssuer(entry, shared, path)
+  if (settings.introspection?.clientCertificate) {
+    throw new ConfigurationError(
+      `${path}.introspection.clientCertificate`,
+      `resourceServer: ${path}.introspection.clientCertificate needs a list of issuers: its connections are its own, ` +
+        `and go anywhere. Write issuers: [{ issuer, introspection: { clientCertificate } }]`,
+    )
+  }
+  if (settings.jwt !== false && settings.jwt.decryptionKeys.length > 0) {
+    throw new ConfigurationError(
+      `${path}.jwt.decryptionKeys`,
+      `resourceServer: ${path}.jwt.decryptionKeys needs a list of issuers: an encrypted token names none. ` +
+        `Write issuers: [{ issuer, jwt: { decryptionKeys } }]`,
+    )
+  }
+  const { allowedHosts = [] } = settings.metadata
+  return { ...settings, metadata: { ...settings.metadata, allowedHosts }, isDynamic: true }
 }
 
 function merge(
@@ -135,21 +159,6 @@ function issuerAddress(allowInsecureHttp: boolean) {
     `'https://login.example.com'`,
     (value) => base.accepts(value) && !/[?#]/.test(String(value)),
   )
-}
-
-function resolveProfile(given: ProfileName | Partial<Profile>, path: string): Profile {
-  if (typeof given === 'string') return PROFILES[given]
-  assertOptions(given, path, PROFILE_RULES)
-  if (given.tokenUse) assertTokenUse(given.tokenUse, `${path}.tokenUse`)
-  const profile: Profile = { ...PROFILES.rfc9068, ...joinOptions<Profile>(given) }
-  return { ...profile, types: profile.types.map((type) => type.toLowerCase().replace(/^application\//, '')) }
-}
-
-/** Half of it would be a check that always says yes. */
-function assertTokenUse(given: NonNullable<Profile['tokenUse']>, path: string): void {
-  assertOptions(given, path, { claim: text, value: text })
-  assertOption(given.claim, `${path}.claim`, text)
-  assertOption(given.value, `${path}.value`, text)
 }
 
 function nothingAccepted(path: string): ConfigurationError {

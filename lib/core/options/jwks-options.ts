@@ -26,6 +26,13 @@ export interface JwksOptions {
 export interface MetadataOptions {
   /** The address of the document. Default: derived from the issuer (RFC 8414 §3, OpenID Connect Discovery §4). */
   readonly url?: string
+  /**
+   * Hosts (`'keys.example.com'`, with any port; or `'keys.example.com:8443'`) beside the issuer's own on which its
+   * `jwks_uri` and `introspection_endpoint` may be. Default: any host for issuers that are written down, because
+   * of servers that publish their keys elsewhere (Google, Microsoft, Amazon); for issuers from a function only
+   * the issuer's own host, and a host named here may also have a private address.
+   */
+  readonly allowedHosts?: readonly string[]
   /** Seconds between refreshes. Default 3600, limits 60 to 604800. */
   readonly refreshSeconds?: number
   /** Milliseconds for fetching it. Default 5000, limits 50 to 60000. */
@@ -86,9 +93,25 @@ function resolveKeys(keys: readonly JsonWebKey[], path: string) {
 export function resolveMetadata(given: MetadataOptions, path: string, allowHttp: boolean): MetadataSettings {
   const rules: Rules = {
     url: address(allowHttp),
+    allowedHosts: listOf(host),
     refreshSeconds: integer(60, 604_800, 3600),
     timeoutMs: integer(50, 60_000, 5000),
   }
   assertOptions(given, path, rules)
-  return { url: given.url, refreshSeconds: given.refreshSeconds ?? 3600, timeoutMs: given.timeoutMs ?? 5000 }
+  return {
+    url: given.url,
+    allowedHosts: given.allowedHosts?.map((name) => name.toLowerCase()),
+    refreshSeconds: given.refreshSeconds ?? 3600,
+    timeoutMs: given.timeoutMs ?? 5000,
+  }
+}
+
+const host = rule("a host's name, with or without a port", `'keys.example.com'`, isHost)
+
+function isHost(value: unknown): boolean {
+  return (
+    typeof value === 'string' &&
+    URL.canParse(`https://${value}`) &&
+    new URL(`https://${value}`).host === value.toLowerCase()
+  )
 }

@@ -2,14 +2,11 @@
 import type { Dispatcher } from 'undici'
 import type { ImpliedScopes } from '../authorization/scopes.js'
 import { isScopeToken } from '../challenge.js'
+import { isStandardSchema, type ClaimsSchema } from '../claims-schema.js'
 import { ConfigurationError } from '../errors.js'
 import type { OnRefusal } from '../events.js'
-import {
-  resolveIssuer,
-  SHARED_RULES,
-  type IssuerOptions,
-  type SharedIssuerOptions,
-} from './issuer-options.js'
+import { SHARED_RULES } from './issuer-options.js'
+import { ISSUERS_RULES, resolveIssuers, type IssuersOptions, type TrustSettings } from './issuers-options.js'
 import {
   assertOption,
   assertOptions,
@@ -28,19 +25,9 @@ import { resolveRevocation, type RevocationOptions } from './revocation-options.
 import type { RevocationSettings } from '../revocation/revocation.js'
 import type { ExtractionSettings, TokenLocation } from '../token/extraction.js'
 import type { RouteOpaque } from '../token/opaque.js'
-import type { TokenIssuerSettings } from '../token/token-issuer.js'
 
 /** Options of `resourceServer()`. What an issuer may have of its own may also stand in an entry of `issuers`. */
-export interface ResourceServerOptions extends SharedIssuerOptions {
-  /**
-   * The identifier of this API: an absolute URI without fragment (RFC 8707 §2). It is also the default
-   * `audience`, and the realm of challenges. Required.
-   */
-  readonly resource: string
-  /** The one trusted issuer; or `issuers`. Compared exactly with `iss`: a trailing slash counts. */
-  readonly issuer?: string
-  /** The trusted issuers. Each has keys, caches and connections of its own. */
-  readonly issuers?: readonly (string | IssuerOptions)[]
+export interface ResourceServerOptions extends IssuersOptions {
   /**
    * Lets requests *without* a token pass; `req.auth` is undefined then. A bad token is still refused.
    * Default false. Danger: a route without a guard is open to everybody.
@@ -60,12 +47,6 @@ export interface ResourceServerOptions extends SharedIssuerOptions {
    */
   readonly errors?: 'respond' | 'next'
   /**
-   * Names the issuer to introspect an opaque token at, where several could. Default: all issuers with
-   * `introspection`, in the order given, until one knows the token. Danger: in that order, an issuer's
-   * endpoint sees the tokens of those after it.
-   */
-  readonly routeOpaque?: RouteOpaque
-  /**
    * Scopes by a scope that includes them, for the guards: `{ orders: ['orders:read', 'orders:write'] }`.
    * Default none: no scope implies another by its name. Danger: widens what tokens permit.
    */
@@ -75,6 +56,14 @@ export interface ResourceServerOptions extends SharedIssuerOptions {
    * (RFC 6750 §3). Default none. Guards name theirs in any case.
    */
   readonly challengeScopes?: readonly string[]
+  /**
+   * A schema of the claims, of any library with the Standard Schema interface (zod, valibot, arktype …). Asked once
+   * a token, after it was found good; a token that it does not accept is refused (401). What it puts out is in
+   * `req.auth.claims`, typed by `accessTokenOf` and `handle` of this resource server; claims that it does not
+   * speak of stay as they were received. It must decide at once, and should leave registered claims (`iss`,
+   * `exp`, `jti`, `acr` …) as they are, because guards read them. Default none.
+   */
+  readonly claims?: ClaimsSchema
   /** Told of every refusal and outage, with what was expected and found, never with the token. */
   readonly onRefusal?: OnRefusal
   /** How revoked tokens become known before they expire. */
@@ -84,15 +73,17 @@ export interface ResourceServerOptions extends SharedIssuerOptions {
 }
 
 /** What the rest of the core works with: every question answered. */
-export interface ResolvedOptions {
+export interface ResolvedOptions extends TrustSettings {
   readonly resource: string
   readonly allowAnonymous: boolean
   readonly errors: 'respond' | 'next'
   readonly extraction: ExtractionSettings
-  readonly issuers: readonly TokenIssuerSettings[]
+  /** The audiences that all issuers have. */
+  readonly audience: readonly string[]
   readonly routeOpaque: RouteOpaque | undefined
   readonly impliedScopes: ImpliedScopes
   readonly challengeScopes: readonly string[]
+  readonly claims: ClaimsSchema | undefined
   readonly onRefusal: OnRefusal | undefined
   readonly revocation: RevocationSettings
   readonly dispatcher: Dispatcher | undefined
@@ -105,14 +96,14 @@ const resource = rule('an absolute URI without fragment', `'https://api.example.
 const RULES: Rules = {
   ...SHARED_RULES,
   resource,
-  issuers: listOf(rule('a URL or an object with issuer', `'https://login.example.com'`, isIssuerEntry)),
+  ...ISSUERS_RULES,
   allowAnonymous: flag,
   tokenFrom: either(location, listOf(location)),
   maxTokenBytes: integer(256, 1_048_576, 16_384),
   errors: oneOf(['respond', 'next']),
-  routeOpaque: callback,
   impliedScopes: rule('scopes by a scope that includes them', `{ orders: ['orders:read'] }`, isHierarchy),
   challengeScopes: listOf(rule('a scope', `'orders:read'`, isScope)),
+  claims: rule('a Standard Schema (zod, valibot, arktype …)', 'z.object({ … })', isStandardSchema),
   onRefusal: callback,
   revocation: section,
   dispatcher: rule('an undici Dispatcher', 'new ProxyAgent(…)', hasDispatch),
@@ -124,66 +115,30 @@ const RULES: Rules = {
 export function resolveOptions(options: ResourceServerOptions): ResolvedOptions {
   assertOptions(options, '', RULES)
   assertOption(options.resource, 'resource', resource)
+  assertRevocable(options)
   return {
     resource: options.resource,
     allowAnonymous: options.allowAnonymous ?? false,
     errors: options.errors ?? 'respond',
     extraction: resolveExtraction(options),
-    issuers: resolveIssuers(options),
+    ...resolveIssuers(options),
+    audience: [options.audience ?? options.resource].flat(),
     routeOpaque: options.routeOpaque,
     impliedScopes: options.impliedScopes ?? {},
     challengeScopes: options.challengeScopes ?? [],
+    claims: options.claims,
     onRefusal: options.onRefusal,
     revocation: resolveRevocation(options.revocation),
     dispatcher: options.dispatcher,
   }
 }
 
-function resolveIssuers(options: ResourceServerOptions): TokenIssuerSettings[] {
-  const { issuer, issuers } = options
-  if ((issuer === undefined) === (issuers === undefined)) {
-    throw new ConfigurationError(
-      'issuer',
-      `resourceServer: give one of issuer and issuers, received ${issuer === undefined ? 'neither' : 'both'}. ` +
-        `Write issuer: 'https://login.example.com'`,
-    )
-  }
-  const entries = issuers ?? [issuer ?? '']
-  const resolved = entries.map((entry, index) => {
-    const path = issuers ? `issuers[${index}]` : ''
-    const own: IssuerOptions = typeof entry === 'string' ? { issuer: entry } : entry
-    return resolveIssuer(own, options, path)
-  })
-  assertDistinct(resolved)
-  assertShareable(options, resolved)
-  return resolved
-}
-
-function assertDistinct(issuers: readonly TokenIssuerSettings[]): void {
-  const names = issuers.flatMap(({ issuer, aliases }) => [issuer, ...aliases])
-  const twice = names.find((name, index) => names.indexOf(name) !== index)
-  if (twice === undefined) return
+/** An index of revocations belongs to an issuer that stays. */
+function assertRevocable({ issuers, revocation }: ResourceServerOptions): void {
+  if (typeof issuers !== 'function' || revocation === undefined) return
   throw new ConfigurationError(
-    'issuers',
-    `resourceServer: issuers names ${JSON.stringify(twice)} twice. Write it once`,
-  )
-}
-
-/** What has one address cannot be the default of several issuers: their keys and answers would mix. */
-function assertShareable(options: ResourceServerOptions, issuers: readonly TokenIssuerSettings[]): void {
-  if (issuers.length < 2) return
-  const { jwks, metadata, introspection } = options
-  const shared: Record<string, unknown> = {
-    'jwks.uri': jwks?.uri,
-    'jwks.keys': jwks?.keys,
-    'metadata.url': metadata?.url,
-    'introspection.endpoint': introspection ? introspection.endpoint : undefined,
-  }
-  const path = Object.keys(shared).find((name) => shared[name] !== undefined)
-  if (path === undefined) return
-  throw new ConfigurationError(
-    path,
-    `resourceServer: ${path} belongs to one issuer, received several issuers. Write it in the entry of issuers`,
+    'revocation',
+    'resourceServer: revocation needs issuers as a list, received a function. Write issuers: [...], or leave revocation out',
   )
 }
 
@@ -207,10 +162,6 @@ function resolveExtraction({ tokenFrom, maxTokenBytes }: ResourceServerOptions):
 /** RFC 8707 §2. */
 function isResourceIdentifier(value: unknown): boolean {
   return typeof value === 'string' && URL.canParse(value) && !value.includes('#') && !/\s/.test(value)
-}
-
-function isIssuerEntry(value: unknown): boolean {
-  return typeof value === 'string' || (typeof value === 'object' && value !== null && 'issuer' in value)
 }
 
 function isHierarchy(value: unknown): boolean {

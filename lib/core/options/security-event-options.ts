@@ -2,7 +2,7 @@
 import type { JsonWebKey } from 'node:crypto'
 import { ConfigurationError } from '../errors.js'
 import type { KeySource } from '../issuer/jwks.js'
-import { createTrustedIssuers } from '../issuer/trusted-issuers.js'
+import { createTrustedIssuer } from '../issuer/trusted-issuers.js'
 import type { EventMeaning } from '../revocation/caep.js'
 import type { RevocationPlane } from '../revocation/revocation.js'
 import type { TransmitterSettings } from '../revocation/security-event-token.js'
@@ -128,8 +128,7 @@ function resolveKeys(
     metadata: resolveMetadata({ url: configurationUrl(issuer) }, path, true),
     jwks: resolveJwks(jwks, path, allowInsecureHttp),
   }
-  const [transmitter] = createTrustedIssuers([settings], plane.send).all
-  if (!transmitter) throw new ConfigurationError(path, `${path}: no transmitter`)
+  const transmitter = createTrustedIssuer(settings, plane.send)
   plane.signal.addEventListener('abort', () => transmitter.close())
   return transmitter.keys
 }

@@ -53,10 +53,17 @@ export function createRevocationCheck(options: RevocationCheckOptions): Revocati
 
   function check(accessToken: AccessToken): AccessToken | Promise<AccessToken> {
     const issuer = only ?? issuers.get(accessToken.issuer)
-    if (!issuer) return accessToken
+    if (!issuer) return withoutKnowledge(accessToken)
     const outcome = checkMarks(accessToken, issuer)
     if (!checkStatus || accessToken.claims['status'] === undefined) return outcome
     return thenCheckStatus(outcome, checkStatus)
+  }
+
+  /** Of issuers that come and go nothing is kept; a list that a token names cannot be passed over, though. */
+  function withoutKnowledge(accessToken: AccessToken): AccessToken {
+    const { claims, issuer } = accessToken
+    if (!checkStatus || claims['status'] === undefined) return accessToken
+    throw new UnavailableError('status_list_unavailable', { issuer, expected: 'issuers as a list' })
   }
 
   function checkMarks(
@@ -127,7 +134,11 @@ export function createRevocationCheck(options: RevocationCheckOptions): Revocati
 
   async function checkFresh(accessToken: AccessToken, maxLagSeconds: number): Promise<AccessToken> {
     const issuer = issuers.get(accessToken.issuer)
-    if (!issuer || accessToken.source === 'introspection') return accessToken
+    if (accessToken.source === 'introspection') return accessToken
+    if (!issuer) {
+      const { issuer: name } = accessToken
+      throw new UnavailableError('revocation_not_checked', { issuer: name, expected: 'issuers as a list' })
+    }
     const lagSeconds = feeds.lagSeconds(issuer.name) ?? Infinity
     if (maxLagSeconds > 0 && lagSeconds <= maxLagSeconds) return accessToken
     if (issuer.introspect) return askAgain(accessToken, issuer, issuer.introspect, maxLagSeconds)

@@ -16,6 +16,7 @@ export type ClientAuthMethod =
   | 'private_key_jwt'
   | 'tls_client_auth'
   | 'self_signed_tls_client_auth'
+  | 'http_basic'
 
 /** A private key as PEM (PKCS #8), JWK or Node `KeyObject`. */
 export type PrivateKeyInput = string | JsonWebKey | KeyObject
@@ -68,6 +69,7 @@ export function createClientAuthentication(
   if (bearerToken !== undefined) return bearer(bearerToken)
   if (usesCertificate(credentials)) return () => ({ headers: {}, parameters: { client_id: clientId } })
   if (privateKey !== undefined) return privateKeyJwt(clientId, privateKey, audience)
+  if (authMethod === 'http_basic') return httpBasic(clientId, clientSecret)
   if (authMethod === 'client_secret_jwt') {
     return signedAssertion(clientId, audience, createSecretKey(clientSecret, 'utf8'), 'HS256')
   }
@@ -123,6 +125,12 @@ function takesOnlyPost(supported: readonly string[] | undefined): boolean {
     supported.includes('client_secret_post') &&
     !supported.includes('client_secret_basic')
   )
+}
+
+/** A user's name and password as they are (RFC 7617 §2): servers that want a user decode no form. */
+function httpBasic(name: string, password: string): AuthenticateClient {
+  const authorization = `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`
+  return () => ({ headers: { authorization }, parameters: {} })
 }
 
 /** Both halves are form-encoded before they are joined: a colon or a space in them would otherwise be lost. */

@@ -8,7 +8,7 @@ import { deepFreeze, type TokenFacts } from '../access-token.js'
 import { invalidToken, InvalidTokenError } from '../errors.js'
 import type { Profile } from '../issuer/profiles.js'
 import type { CommonValues } from './common-values.js'
-import { firstString, memberOf, toAudience, toScopes, toSeconds } from './claims.js'
+import { firstString, memberOf, toAudience, toScopes, toSeconds, valuesAt } from './claims.js'
 import type { JsonObject } from '../issuer/jwt-format.js'
 
 export interface IntrospectionExpectations {
@@ -74,7 +74,7 @@ export function toFacts(
   if ((memberOf(members, 'cnf') ?? null) !== null) {
     throw invalidToken('sender_constraint_unsupported', { issuer, name: 'cnf', found: members['cnf'] })
   }
-  validateKind(members, issuer)
+  validateKind(members, expected)
   validateIssuer(members, expected)
   const audience = validateAudience(members, expected)
   const expiresAt = validateTimes(members, expected)
@@ -88,6 +88,8 @@ export function toFacts(
     clientId: firstString(members, [...profile.clientIdClaims, 'client_id']) ?? '',
     audience: common.shareList(audience),
     scopes: common.shareList(toScopes(members, [...profile.scopeClaims, 'scope'])),
+    roles: common.shareList(valuesAt(members, profile.roleClaims, expected.audience)),
+    permissions: common.shareList(valuesAt(members, profile.permissionClaims, expected.audience)),
     ...(expiresAt === undefined ? {} : { expiresAt }),
     ...(issuedAt === undefined ? {} : { issuedAt }),
     claims: members,
@@ -104,9 +106,11 @@ function activeMembers(answer: unknown, issuer: string): JsonObject {
   return answer as JsonObject
 }
 
-function validateKind(members: JsonObject, issuer: string): void {
+function validateKind(members: JsonObject, { issuer, profile }: IntrospectionExpectations): void {
   const type = memberOf(members, 'token_type') ?? undefined
-  if (type !== undefined && !(typeof type === 'string' && ACCESS_TOKEN_TYPES.has(type.toLowerCase()))) {
+  const isAccepted = (name: string) =>
+    ACCESS_TOKEN_TYPES.has(name) || profile.introspectionTokenTypes?.includes(name) === true
+  if (type !== undefined && !(typeof type === 'string' && isAccepted(type.toLowerCase()))) {
     throw invalidToken('opaque_token_type_mismatch', {
       issuer,
       name: 'token_type',

@@ -135,13 +135,19 @@ function readBody(
 ): string {
   const contentType = headers['content-type']
   if (status === 200 && isWanted(contentType)) return body
-  const found = status === 200 ? `content type ${String(contentType)}` : `status ${status}`
+  const found =
+    status === 200 ? `content type ${String(contentType)}` : `status ${status}${describeRefusal(body)}`
   const retryAfter = parseRetryAfter(headers['retry-after'], Date.now())
   throw outage(reasonOf(status), {
     ...where,
     found,
     ...(retryAfter === undefined ? {} : { retryAfterSeconds: Math.min(retryAfter, MAX_RETRY_AFTER_SECONDS) }),
   })
+}
+
+/** WSO2's filter before the endpoint says so in a JSON of its own, whatever the credentials were. */
+function describeRefusal(body: string): string {
+  return /"traceId"\s*:/.test(body) && /"code"\s*:/.test(body) ? ' in the form of WSO2 Identity Server' : ''
 }
 
 /** Being refused ourselves says nothing about the caller's token (RFC 7662 §2.3). */

@@ -12,9 +12,10 @@ import type { KeySource } from '../issuer/jwks.js'
 import type { Profile } from '../issuer/profiles.js'
 import { createCommonValues, type CommonValues } from './common-values.js'
 import type { DecryptionKey } from './decryption.js'
-import { firstString, memberOf, toAudience, toScopes, toSeconds } from './claims.js'
+import { firstString, memberOf, toAudience, toScopes, toSeconds, valuesAt } from './claims.js'
 import type { DecodedJwt, JsonObject } from '../issuer/jwt-format.js'
 import type { VerifySignature } from '../issuer/signature.js'
+import { validateTokenUse } from './token-use.js'
 
 /** How tokens of one issuer are verified. */
 export interface JwtSettings {
@@ -59,9 +60,6 @@ const CLAIM_TYPES: Readonly<Record<string, (value: unknown) => boolean>> = {
   aud: (value) => toAudience(value) !== undefined,
 }
 
-/** Claims that only ID tokens have (OpenID Connect Core §2, §3.3.2.11). */
-const ID_TOKEN_CLAIMS = ['nonce', 'at_hash', 'c_hash', 's_hash']
-
 /**
  * @returns `validateJwt(jwt)`: the facts of a decoded token whose `iss` is this issuer.
  * @throws InvalidTokenError by the first check that fails; no key is fetched before all cheap ones passed
@@ -74,6 +72,7 @@ export function createJwtValidation(options: JwtIssuer): (jwt: DecodedJwt) => Pr
   return async function validateJwt(jwt) {
     const hint = validateHeader(jwt.header, options)
     validateClaims(jwt.claims, options)
+    validateTokenUse(jwt, options)
     validateTimes(jwt.claims, options)
     const key = await validateSignature(jwt, hint, options, secretKey)
     return toVerifiedJwt(jwt.claims, key, options, common)
@@ -119,7 +118,6 @@ function validateClaims(claims: JsonObject, options: JwtIssuer): void {
     }
   }
   validateAudience(claims, options)
-  validateUse(claims, options)
   if (Object.hasOwn(claims, 'cnf')) {
     throw invalidToken('sender_constraint_unsupported', { issuer, name: 'cnf', found: claims['cnf'] })
   }
@@ -130,18 +128,6 @@ function validateAudience(claims: JsonObject, { issuer, audience, profile }: Jwt
   const found = toAudience(memberOf(claims, name))
   if (found?.some((value) => audience.includes(value))) return
   throw invalidToken('audience_mismatch', { issuer, name, expected: audience, found: memberOf(claims, name) })
-}
-
-/** What tells an access token from an ID token where `typ` does not. */
-function validateUse(claims: JsonObject, { issuer, profile }: JwtIssuer): void {
-  if (profile.tokenUse) {
-    const { claim: name, value: expected } = profile.tokenUse
-    const found = memberOf(claims, name)
-    if (found !== expected) throw invalidToken('token_type_mismatch', { issuer, name, expected, found })
-  } else if (profile.types.some((type) => type === '' || type === 'jwt')) {
-    const name = ID_TOKEN_CLAIMS.find((claim) => Object.hasOwn(claims, claim))
-    if (name) throw invalidToken('token_type_mismatch', { issuer, name, expected: 'an access token' })
-  }
 }
 
 function validateTimes(claims: JsonObject, { issuer, jwt }: JwtIssuer): void {
@@ -202,7 +188,7 @@ function toVerifiedJwt(
   common: CommonValues,
 ): VerifiedJwt {
   common.shareClaims(claims)
-  const { issuer, jwt, profile } = options
+  const { issuer, audience, jwt, profile } = options
   const expiresAt = toSeconds(memberOf(claims, 'exp')) ?? 0
   const issuedAt = toSeconds(memberOf(claims, 'iat'))
   const subject = firstString(claims, profile.subjectClaims)
@@ -214,6 +200,8 @@ function toVerifiedJwt(
     clientId: firstString(claims, profile.clientIdClaims) ?? '',
     audience: common.shareList(toAudience(memberOf(claims, profile.audienceClaim)) ?? []),
     scopes: common.shareList(toScopes(claims, profile.scopeClaims)),
+    roles: common.shareList(valuesAt(claims, profile.roleClaims, audience)),
+    permissions: common.shareList(valuesAt(claims, profile.permissionClaims, audience)),
     expiresAt,
     ...(issuedAt === undefined ? {} : { issuedAt }),
     claims,

@@ -4,7 +4,9 @@ import { createCache, type Cache } from '../io/cache.js'
 import type { SendRequest } from '../io/http.js'
 import type { IssuerMetadata } from '../issuer/discovery.js'
 import type { Profile } from '../issuer/profiles.js'
-import type { IssuerSettings, TrustedIssuer } from '../issuer/trusted-issuers.js'
+import { isOnHost } from '../issuer/discovery.js'
+import { createTrustedIssuer, type IssuerSettings, type TrustedIssuer } from '../issuer/trusted-issuers.js'
+import { withRefinedClaims, type RefineClaims } from './claims-refinement.js'
 import { usesCertificate } from './client-authentication.js'
 import { createCommonValues } from './common-values.js'
 import { createDecryption } from './decryption.js'
@@ -21,6 +23,15 @@ export interface TokenIssuerSettings extends IssuerSettings {
   /** False: JWTs of this issuer are introspected like opaque tokens. */
   readonly jwt: JwtSettings | false
   readonly introspection: IntrospectionSettings | undefined
+  /** Named by a function and not by the list: its addresses come from data. */
+  readonly isDynamic: boolean
+}
+
+/** How the outside is reached. */
+export interface Connections {
+  readonly send: SendRequest
+  /** Refuses to connect to private addresses. */
+  readonly sendPublic: SendRequest
 }
 
 export interface TokenIssuer {
@@ -35,6 +46,7 @@ export interface TokenIssuer {
   readonly decrypt: ((token: string) => Promise<DecodedJwt>) | undefined
   /** Undefined where opaque tokens are not accepted. */
   readonly introspection: Introspection | undefined
+  close(): Promise<void>
 }
 
 /** What the issuers have in common. */
@@ -43,23 +55,59 @@ interface Shared {
   readonly verifySignature: VerifySignature
 }
 
+/** What all issuers share. */
+export interface TokenIssuerTools extends Connections {
+  readonly verifySignature: VerifySignature
+  /** Undefined: claims are taken as they are. */
+  readonly refineClaims: RefineClaims | undefined
+}
+
 export function createTokenIssuer(
-  trusted: TrustedIssuer<TokenIssuerSettings>,
-  { send, verifySignature }: Shared,
+  settings: TokenIssuerSettings,
+  { verifySignature, refineClaims, ...connections }: TokenIssuerTools,
 ): TokenIssuer {
-  const { settings, keys } = trusted
+  const send = selectConnection(settings, connections)
+  const trusted = createTrustedIssuer(settings, send)
+  const { keys } = trusted
   const { jwt } = settings
+  const validateJwt =
+    jwt === false ? undefined : createJwtValidation({ ...settings, jwt, keys, verifySignature })
+  const introspection =
+    settings.introspection &&
+    createIssuerIntrospection(trusted, settings.introspection, { send, verifySignature })
   return {
     trusted,
     name: settings.issuer,
     verified: createCache<VerifiedJwt>(jwt === false ? 0 : jwt.cacheMaxEntries),
-    validateJwt: jwt === false ? undefined : createJwtValidation({ ...settings, jwt, keys, verifySignature }),
+    validateJwt: validateJwt && refineClaims ? withRefinedFacts(validateJwt, refineClaims) : validateJwt,
     decrypt:
       jwt !== false && jwt.decryptionKeys.length > 0 ? createDecryption(jwt.decryptionKeys) : undefined,
     introspection:
-      settings.introspection &&
-      createIssuerIntrospection(trusted, settings.introspection, { send, verifySignature }),
+      introspection && refineClaims ? withRefinedClaims(introspection, refineClaims) : introspection,
+    async close() {
+      trusted.close()
+      await introspection?.close()
+    },
   }
+}
+
+function withRefinedFacts(
+  validateJwt: NonNullable<TokenIssuer['validateJwt']>,
+  refineClaims: RefineClaims,
+): NonNullable<TokenIssuer['validateJwt']> {
+  return async function validateRefined(jwt) {
+    const verified = await validateJwt(jwt)
+    return { ...verified, facts: refineClaims(verified.facts) }
+  }
+}
+
+/** What came from data leads into one's own network only where the host is listed (RFC 8725 §3.10). */
+function selectConnection(
+  { isDynamic, metadata: { allowedHosts = [] } }: TokenIssuerSettings,
+  { send, sendPublic }: Connections,
+): SendRequest {
+  if (!isDynamic) return send
+  return (request) => (isOnHost(request.url, allowedHosts) ? send(request) : sendPublic(request))
 }
 
 function createIssuerIntrospection(
