@@ -11,7 +11,7 @@ const LAYERS = [
   ['index', 'express', 'testing'],
   ['core/authenticate', 'core/hints'],
   ['core/options'],
-  ['core/token', 'core/revocation', 'core/authorization', 'core/challenge', 'core/resource-metadata'],
+  ['core/token', 'core/sender-constraint', 'core/revocation', 'core/authorization', 'core/challenge', 'core/resource-metadata'],
   ['core/issuer'],
   ['core/io'],
   ['core/events'],

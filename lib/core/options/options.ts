@@ -4,12 +4,14 @@ import type { ImpliedScopes } from '../authorization/scopes.js'
 import { isScopeToken } from '../challenge.js'
 import { ConfigurationError } from '../errors.js'
 import type { OnRefusal } from '../events.js'
+import { resolveDpop, type DpopOptions } from './dpop-options.js'
 import {
   resolveIssuer,
   SHARED_RULES,
   type IssuerOptions,
   type SharedIssuerOptions,
 } from './issuer-options.js'
+import { resolveMtls, type MtlsOptions } from './mtls-options.js'
 import {
   assertOption,
   assertOptions,
@@ -26,6 +28,7 @@ import {
 } from './rules.js'
 import { resolveRevocation, type RevocationOptions } from './revocation-options.js'
 import type { RevocationSettings } from '../revocation/revocation.js'
+import type { SenderConstraintSettings } from '../sender-constraint/confirmation.js'
 import type { ExtractionSettings, TokenLocation } from '../token/extraction.js'
 import type { RouteOpaque } from '../token/opaque.js'
 import type { TokenIssuerSettings } from '../token/token-issuer.js'
@@ -65,6 +68,10 @@ export interface ResourceServerOptions extends SharedIssuerOptions {
    * endpoint sees the tokens of those after it.
    */
   readonly routeOpaque?: RouteOpaque
+  /** Tokens bound to a key of the client's. Accepted without any option, where `resource` is an https or http URL. */
+  readonly dpop?: DpopOptions
+  /** Tokens bound to a client certificate. Accepted without any option, where this process ends TLS itself. */
+  readonly mtls?: MtlsOptions
   /**
    * Scopes by a scope that includes them, for the guards: `{ orders: ['orders:read', 'orders:write'] }`.
    * Default none: no scope implies another by its name. Danger: widens what tokens permit.
@@ -91,6 +98,7 @@ export interface ResolvedOptions {
   readonly extraction: ExtractionSettings
   readonly issuers: readonly TokenIssuerSettings[]
   readonly routeOpaque: RouteOpaque | undefined
+  readonly senderConstraint: SenderConstraintSettings
   readonly impliedScopes: ImpliedScopes
   readonly challengeScopes: readonly string[]
   readonly onRefusal: OnRefusal | undefined
@@ -111,6 +119,8 @@ const RULES: Rules = {
   maxTokenBytes: integer(256, 1_048_576, 16_384),
   errors: oneOf(['respond', 'next']),
   routeOpaque: callback,
+  dpop: section,
+  mtls: section,
   impliedScopes: rule('scopes by a scope that includes them', `{ orders: ['orders:read'] }`, isHierarchy),
   challengeScopes: listOf(rule('a scope', `'orders:read'`, isScope)),
   onRefusal: callback,
@@ -131,6 +141,7 @@ export function resolveOptions(options: ResourceServerOptions): ResolvedOptions 
     extraction: resolveExtraction(options),
     issuers: resolveIssuers(options),
     routeOpaque: options.routeOpaque,
+    senderConstraint: resolveSenderConstraint(options),
     impliedScopes: options.impliedScopes ?? {},
     challengeScopes: options.challengeScopes ?? [],
     onRefusal: options.onRefusal,
@@ -201,6 +212,20 @@ function resolveExtraction({ tokenFrom, maxTokenBytes }: ResourceServerOptions):
     form: locations.includes('form'),
     query: locations.includes('query'),
     custom: custom[0],
+  }
+}
+
+function resolveSenderConstraint({ resource: identifier, dpop, mtls, tokenFrom }: ResourceServerOptions) {
+  if (dpop?.require === true && tokenFrom !== undefined) {
+    throw new ConfigurationError(
+      'tokenFrom',
+      'resourceServer: tokenFrom takes bearer tokens, which dpop: { require: true } refuses. Leave one of them out',
+    )
+  }
+  return {
+    dpop: resolveDpop(dpop, identifier),
+    mtls: resolveMtls(mtls),
+    required: { dpop: dpop?.require ?? false, mtls: mtls?.require ?? false },
   }
 }
 

@@ -21,6 +21,7 @@ export interface TokenValidationOptions {
   readonly routeOpaque: RouteOpaque | undefined
   readonly verifySignature: VerifySignature
   readonly send: SendRequest
+  readonly verifySignature: VerifySignature
 }
 
 export interface TokenValidation {
