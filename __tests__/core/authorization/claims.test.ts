@@ -6,7 +6,16 @@ import { ConfigurationError } from '../../../lib/core/errors.js'
 const tokenWith = (claims: Record<string, unknown>) =>
   toAccessToken(
     'SECRET',
-    { scheme: 'Bearer', format: 'jwt', issuer: 'i', clientId: 'c', audience: ['a'], scopes: [], claims, checkedAt: 0 },
+    {
+      scheme: 'Bearer',
+      format: 'jwt',
+      issuer: 'i',
+      clientId: 'c',
+      audience: ['a'],
+      scopes: [],
+      claims,
+      checkedAt: 0,
+    },
     'verification',
   )
 
