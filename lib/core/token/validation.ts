@@ -21,7 +21,6 @@ export interface TokenValidationOptions {
   readonly routeOpaque: RouteOpaque | undefined
   readonly verifySignature: VerifySignature
   readonly send: SendRequest
-  readonly verifySignature: VerifySignature
 }
 
 export interface TokenValidation {
