@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import express from 'express'
 import request from 'supertest'
 import {
+  requireFresh,
   resourceServer,
   type IssuerOptions,
   type ResourceServer,
@@ -130,6 +131,30 @@ describe('issuers from a function', () => {
     expect(server.health().issuers.map(({ issuer }) => issuer)).toEqual([two.issuer])
   })
 
+  it('and what would have to be looked up about revocation are an outage, never a silent yes', async () => {
+    server = resourceServer({
+      resource: RESOURCE,
+      issuers: tenants(one),
+      onRefusal: (event) => events.push(event),
+    })
+    const app = express().get('/', server, requireFresh({ maxLagSeconds: 0 }), (_req, res) =>
+      res.send('never'),
+    )
+    expect((await request(app).get('/').auth(one.mintJwt(), { type: 'bearer' })).status).toBe(503)
+    const status = { status_list: { uri: `${one.origin}/status`, idx: 0 } }
+    expect(
+      (
+        await request(app)
+          .get('/')
+          .auth(one.mintJwt({ claims: { status } }), { type: 'bearer' })
+      ).status,
+    ).toBe(503)
+    expect(events).toMatchObject([
+      { reason: 'revocation_not_checked', issuer: one.issuer },
+      { reason: 'status_list_unavailable', issuer: one.issuer },
+    ])
+  })
+
   it('have nothing to make ready', async () => {
     start({ issuers: tenants(one) })
     await server.ready()
@@ -177,6 +202,7 @@ describe('issuers from a function', () => {
     ['jwks.uri', { jwks: { uri: 'https://as.example/jwks' } }],
     ['jwt.clockToleranceSeconds', { jwt: { clockToleranceSeconds: -1 } }],
     ['maxIssuers', { maxIssuers: 0 }],
+    ['revocation', { revocation: {} }],
   ])('%s at the top that cannot work is told while building', (path, options) => {
     const issuers = tenants(one)
     expect(() => resourceServer({ resource: RESOURCE, issuers, ...options })).toThrow(
