@@ -1,4 +1,5 @@
 /** The option `claims` and the guard `requireClaims`, with schemas of two libraries. */
+import { challengeOf } from '../support/challenges.js'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import express, { type RequestHandler } from 'express'
 import request from 'supertest'
@@ -210,7 +211,7 @@ describe('handle', () => {
       api.handle((_req, res) => res.end('never')),
     )
     expect(status).toBe(401)
-    expect(headers['www-authenticate']).toBe(`Bearer realm="${RESOURCE}"`)
+    expect(challengeOf(headers['www-authenticate']).params).toEqual({ realm: RESOURCE })
   })
 
   it('is an error of the program behind another resource server', async () => {
