@@ -12,7 +12,7 @@ const LAYERS = [
   ['index', 'express', 'testing'],
   ['core/authenticate', 'core/hints'],
   ['core/options'],
-  ['core/token', 'core/revocation', 'core/authorization', 'core/challenge', 'core/resource-metadata'],
+  ['core/token', 'core/sender-constraint', 'core/revocation', 'core/authorization', 'core/challenge', 'core/resource-metadata'],
   ['core/issuer'],
   ['core/io'],
   ['core/events', 'core/claims-schema'],

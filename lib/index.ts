@@ -22,7 +22,14 @@ export {
 export { wso2Events, type Wso2EventsOptions } from './express/wso2-events.js'
 export { requireFresh } from './express/require-fresh.js'
 export type { ExpressRequest, Handler, Next } from './express/request.js'
-export type { AccessToken, RevocationKnowledge, TokenFormat, TokenSource } from './core/access-token.js'
+export type {
+  AccessToken,
+  Confirmation,
+  RevocationKnowledge,
+  TokenFormat,
+  TokenScheme,
+  TokenSource,
+} from './core/access-token.js'
 export { requireClaims } from './express/claims-guard.js'
 export { accessTokenOf, type TypedRequests } from './express/typed-request.js'
 export { requireAnyRole, requirePermission, requireRole } from './express/role-guards.js'
@@ -80,12 +87,15 @@ export type {
 export type { FeedControls, RevocationFeed } from './core/revocation/run-feed.js'
 export type { ResolveSubject } from './core/revocation/subject-identifiers.js'
 export type { ClaimPath, Profile, ProfileName } from './core/issuer/profiles.js'
+export type { DpopOptions } from './core/options/dpop-options.js'
 export type { IntrospectionOptions, SignedResponseOptions } from './core/options/introspection-options.js'
 export type { IssuerOptions, IssuerResolver, SharedIssuerOptions } from './core/options/issuer-options.js'
 export type { JwksOptions, MetadataOptions } from './core/options/jwks-options.js'
 export type { JwtOptions } from './core/options/jwt-options.js'
+export type { CertificateField, MtlsOptions } from './core/options/mtls-options.js'
 export type { ProfileOptions } from './core/options/profile-options.js'
 export type { ResourceServerOptions } from './core/options/options.js'
 export type { RevocationOptions, StatusListOptions } from './core/options/revocation-options.js'
+export { InvalidDpopProofError, UseDpopNonceError } from './core/sender-constraint/dpop-errors.js'
 export type { TokenLocation, TokenRequest } from './core/token/extraction.js'
 export type { RouteOpaque } from './core/token/opaque.js'

@@ -10,8 +10,23 @@ export type TokenFormat = 'jwt' | 'opaque'
  */
 export type TokenSource = 'verification' | 'introspection' | 'cache' | 'stale'
 
+/**
+ * The authentication scheme by which a token is sent: `DPoP` exactly if it is bound to a key of the client's
+ * (RFC 9449 §7.1), else `Bearer`, also where it is bound to a certificate.
+ */
+export type TokenScheme = 'Bearer' | 'DPoP'
+
+/** What a token is bound to (RFC 7800 §3.1): whoever sends it must show that they have it. */
+export interface Confirmation {
+  /** The thumbprint of a key, shown by a DPoP proof (RFC 9449 §6). */
+  readonly jkt?: string
+  /** The thumbprint of a client certificate, shown by mutual TLS (RFC 8705 §3.1). */
+  readonly 'x5t#S256'?: string
+}
+
 /** What is known about a token and may be cached. Holds no token; frozen to the last claim. */
 export interface TokenFacts {
+  readonly scheme: TokenScheme
   readonly format: TokenFormat
   readonly issuer: string
   readonly subject?: string
@@ -23,7 +38,7 @@ export interface TokenFacts {
   readonly expiresAt?: number
   readonly issuedAt?: number
   readonly claims: Readonly<Record<string, unknown>>
-  readonly confirmation?: Readonly<Record<string, unknown>>
+  readonly confirmation?: Confirmation
   readonly checkedAt: number
 }
 
@@ -35,7 +50,7 @@ export interface AccessToken<Claims extends object = Readonly<Record<string, unk
   /** The token itself. Not enumerable, so that logging or serialising the object does not leak it. */
   readonly token: string
   /** The authentication scheme it came with. */
-  readonly scheme: 'Bearer'
+  readonly scheme: TokenScheme
   readonly format: TokenFormat
   /** The configured issuer. A subject is unique only together with it (RFC 8725 §3.8). */
   readonly issuer: string
@@ -60,8 +75,8 @@ export interface AccessToken<Claims extends object = Readonly<Record<string, unk
    * its schema speaks of are as the schema puts them out.
    */
   readonly claims: Readonly<Claims>
-  /** The `cnf` claim (RFC 7800). */
-  readonly confirmation?: Readonly<Record<string, unknown>>
+  /** What the token is bound to; the sender of this request has shown that they have it. */
+  readonly confirmation?: Confirmation
   /** Seconds since the epoch at which the authorization server or its key last vouched for the token. */
   readonly checkedAt: number
   readonly source: TokenSource
@@ -80,7 +95,7 @@ export interface RevocationKnowledge {
 class FrozenAccessToken implements AccessToken {
   readonly #token: string
   #revocation: RevocationKnowledge | undefined
-  readonly scheme = 'Bearer' as const
+  declare readonly scheme: TokenScheme
   declare readonly format: TokenFormat
   declare readonly issuer: string
   declare readonly clientId: string

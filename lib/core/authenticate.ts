@@ -1,4 +1,4 @@
-/** A request, in the order of the questions: which token, is it valid, whose is it, and is it still good? */
+/** A request, in the order of the questions: which token, is it valid, may this sender use it, is it still good? */
 import type { AccessToken } from './access-token.js'
 import { createHttpClient } from './io/http.js'
 import { createPublicHttpClient } from './io/public-http.js'
@@ -8,7 +8,9 @@ import { createSignatureVerification } from './issuer/signature.js'
 import type { ResolvedOptions } from './options/options.js'
 import type { IssuerOfTokens } from './revocation/issuer-of-tokens.js'
 import { createRevocation, type RevocationPlane } from './revocation/revocation.js'
-import { createExtraction, type TokenRequest } from './token/extraction.js'
+import { createConfirmation } from './sender-constraint/confirmation.js'
+import type { VerifiedProof } from './sender-constraint/dpop.js'
+import { createExtraction, type Credentials, type TokenRequest } from './token/extraction.js'
 import type { IntrospectionHealth } from './token/introspection.js'
 import type { TokenIssuer } from './token/token-issuer.js'
 import { createTokenValidation } from './token/validation.js'
@@ -31,6 +33,8 @@ export interface Authenticator {
    * @throws OAuthError @throws UnavailableError (or rejects with them)
    */
   authenticate(request: TokenRequest): AccessToken | Promise<AccessToken>
+  /** A DPoP nonce to be sent along with the answer to an accepted request (RFC 9449 §8.2). */
+  renewedNonce(request: TokenRequest): string | undefined
   /** Loads what the first request would have to wait for. @throws UnavailableError */
   ready(): Promise<void>
   /** What is known of revocations, and what comes to know it. */
@@ -44,9 +48,11 @@ export function createAuthenticator(options: ResolvedOptions): Authenticator {
   const publicHttp = createPublicHttpClient(options.dispatcher)
   const extractToken = createExtraction(options.extraction)
   const { send } = http
+  // proofs and tokens of one turn of the event loop are verified in one go
   const verifySignature = createSignatureVerification()
   const connections = { send, sendPublic: publicHttp.send, verifySignature }
   const { validate, issuers } = createTokenValidation({ ...options, ...connections })
+  const sender = createConfirmation({ ...options.senderConstraint, verifySignature })
   const revocation = createRevocation({
     settings: options.revocation,
     // of issuers that a function names nothing is known before their tokens come
@@ -56,12 +62,28 @@ export function createAuthenticator(options: ResolvedOptions): Authenticator {
   })
   const checkRevocation = (accessToken: AccessToken) => revocation.check(accessToken)
 
+  function judge(
+    { token }: Credentials,
+    request: TokenRequest,
+    proof: VerifiedProof | undefined,
+  ): AccessToken | Promise<AccessToken> {
+    const valid = validate(token, request)
+    const confirmed =
+      valid instanceof Promise
+        ? valid.then((accessToken) => sender.confirm(accessToken, request, proof))
+        : sender.confirm(valid, request, proof)
+    return confirmed instanceof Promise ? confirmed.then(checkRevocation) : checkRevocation(confirmed)
+  }
+
   return {
     authenticate(request) {
-      const token = extractToken(request)
-      const accessToken = validate(token, request)
-      return accessToken instanceof Promise ? accessToken.then(checkRevocation) : checkRevocation(accessToken)
+      const credentials = extractToken(request)
+      const proving = sender.verifyProof(credentials, request)
+      // nobody is asked about a token whose sender could not even make a proof (RFC 9449 §7)
+      if (proving) return proving.then((proof) => judge(credentials, request, proof))
+      return judge(credentials, request, undefined)
     },
+    renewedNonce: (request) => sender.renewedNonce(request),
     async ready() {
       await Promise.all([http.ready(), ...issuers.open.map(readyIssuer)])
     },

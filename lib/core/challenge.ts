@@ -5,6 +5,8 @@
  * @see RFC 9110 §11.2, §11.6.1
  */
 
+import type { TokenScheme } from './access-token.js'
+
 /** The parameters of one challenge, in the order in which they are written. Each name stands once. */
 export interface ChallengeParameters {
   /** The protection space. Always there: a challenge has at least one parameter (RFC 6750 §3). */
@@ -33,7 +35,7 @@ export function isScopeToken(value: string): boolean {
  * Writes one challenge. Whatever the values hold, the result is a well-formed field value: characters
  * that are not allowed become spaces, scopes that are not scope-tokens are left out.
  */
-export function formatChallenge(scheme: 'Bearer', parameters: ChallengeParameters): string {
+export function formatChallenge(scheme: TokenScheme, parameters: ChallengeParameters): string {
   const { realm, error, error_description: description, scope, further = {} } = parameters
   const scopes = scope?.filter(isScopeToken) ?? []
   const parts = [`realm="${quote(realm)}"`]

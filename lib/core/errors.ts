@@ -26,11 +26,18 @@ export type OutageReason =
   | 'status_list_unavailable'
   | 'issuer_unresolved'
   | 'issuer_unusable'
+  | 'replay_memory_full'
+  | 'replay_memory_unavailable'
   | 'closed'
 
-/** The error codes of RFC 6750 §3.1 and RFC 9470 §3. */
+/** The error codes of RFC 6750 §3.1, RFC 9470 §3 and RFC 9449 §7.1, §9. */
 export type OAuthErrorCode =
-  'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_user_authentication'
+  | 'invalid_request'
+  | 'invalid_token'
+  | 'insufficient_scope'
+  | 'insufficient_user_authentication'
+  | 'invalid_dpop_proof'
+  | 'use_dpop_nonce'
 
 /** What the operator may see: what was asked for and what was found. Never a token, never a secret. */
 export interface Evidence {
@@ -68,7 +75,7 @@ const NOT_ACTIVE = 'The access token is unknown, expired, revoked or not meant f
 /** The sentence a client is told, by reason. Fixed: nothing of the request goes into them. */
 const DESCRIPTIONS = {
   missing_token: 'An access token is required',
-  malformed_credentials: 'The credentials must be Bearer, one space and one access token',
+  malformed_credentials: 'The credentials must be Bearer or DPoP, one space and one access token',
   multiple_authorization_fields: 'There must be only one Authorization header field',
   multiple_tokens: 'The access token must be sent once and in one way only',
   token_too_long: 'The access token is longer than this API accepts',
@@ -104,7 +111,31 @@ const DESCRIPTIONS = {
   opaque_token_type_mismatch: NOT_ACTIVE,
   opaque_malformed_member: NOT_ACTIVE,
   opaque_claims_mismatch: NOT_ACTIVE,
-  sender_constraint_unsupported: 'The access token is bound to a key, which this API cannot check',
+  sender_constraint_unsupported:
+    'The access token is bound to its sender in a way that this API cannot check',
+  sender_constraint_missing: 'This API accepts only access tokens that are bound to their sender',
+  dpop_required: 'The access token must be bound to a key and sent with the DPoP scheme',
+  dpop_not_bound: 'An access token that is bound to no key must not be sent with the DPoP scheme',
+  dpop_key_mismatch: 'The access token is bound to another key',
+  dpop_proof_missing: 'There must be a DPoP proof',
+  dpop_proof_multiple: 'There must be only one DPoP header field',
+  dpop_proof_malformed: 'The DPoP proof is malformed',
+  dpop_type_mismatch: 'The DPoP proof is not of the type dpop+jwt',
+  dpop_algorithm_not_allowed: 'The signature algorithm of the DPoP proof is not accepted',
+  dpop_key_not_allowed: 'The key in the DPoP proof is not a public key of an accepted kind',
+  dpop_method_mismatch: 'The DPoP proof is for another method',
+  dpop_uri_mismatch: 'The DPoP proof is for another URI',
+  dpop_proof_expired: 'The DPoP proof is too old',
+  dpop_proof_in_future: 'The DPoP proof was made in the future',
+  dpop_token_mismatch: 'The DPoP proof is for another access token',
+  dpop_signature_invalid: 'The signature of the DPoP proof is not valid',
+  dpop_proof_replayed: 'The DPoP proof has been used before',
+  dpop_nonce_missing: 'This API requires a nonce in the DPoP proof',
+  dpop_nonce_invalid: 'This API requires a recent nonce in the DPoP proof',
+  certificate_missing: 'The access token is bound to a client certificate, and there is none',
+  certificate_mismatch: 'The access token is bound to another client certificate',
+  certificate_malformed: 'The client certificate cannot be read',
+  certificate_untrusted: 'A client certificate is accepted only from a known proxy',
   insufficient_scope: 'The access token lacks a scope that this request needs',
   claim_mismatch: 'The access token does not permit this request',
   authorization_details_mismatch: 'The access token does not permit this request',

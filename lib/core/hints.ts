@@ -33,6 +33,26 @@ const HINTS: Partial<Record<RefusalReason | OutageReason, Hint>> = {
   encrypted_token: () => `it is encrypted. To accept it write jwt: { decryptionKeys: [...] }`,
   algorithm_not_allowed: ({ expected, found }) =>
     `its alg is ${show(found)}, accepted is ${show(expected)}. Write jwt: { algorithms: [...] } if it should be`,
+  sender_constraint_unsupported: ({ name, found }) =>
+    name === 'dpop.origin'
+      ? `it is to be sent with a proof (DPoP), and where clients reach this API does not follow from resource. ` +
+        `Write dpop: { origin: 'https://…' }`
+      : `it is bound by ${name ?? 'cnf'} ${show(found)}, which cannot be enforced here`,
+  dpop_uri_mismatch: ({ expected, found }) =>
+    `the proof (DPoP) is for ${show(found)}, expected is ${show(expected)}. The origin expected is that of resource, ` +
+    `never that of the Host field. If clients reach this API elsewhere, on this machine for instance, write dpop: ` +
+    `{ origin: 'http://127.0.0.1:3000' }; if a proxy takes the beginning off the path, dpop: { pathPrefix: '/…' }`,
+  dpop_algorithm_not_allowed: ({ expected, found }) =>
+    `the alg of its proof (DPoP) is ${show(found)}, accepted is ${show(expected)}. Write dpop: { algorithms: [...] } ` +
+    `if it should be`,
+  certificate_missing: () =>
+    `it is bound to a client certificate, and the connection shows none. Where this process ends TLS, ask for one: ` +
+    `https.createServer({ requestCert: true, rejectUnauthorized: false, … }). Where a proxy does, write mtls: ` +
+    `{ certificateFrom: 'client-cert', trustedProxies: ['10.0.0.0/8'] }`,
+  certificate_untrusted: () =>
+    `the field with the client certificate came from an address that is not in mtls: { trustedProxies }`,
+  replay_memory_full: () =>
+    `too many proofs (DPoP) within maxProofAgeSeconds. Write dpop: { replayMaxEntries } larger, or the age smaller`,
   introspection_credentials_refused: ({ name, found }) =>
     isFromWso2(found)
       ? `${name ?? 'the introspection endpoint'} refused this API's own credentials before looking at them. WSO2 Identity ` +

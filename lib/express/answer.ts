@@ -5,30 +5,29 @@
  * @see RFC 9110 §11.6.1, §15.6.4
  */
 import type { ServerResponse } from 'node:http'
-import { formatChallenge } from '../core/challenge.js'
 import { OAuthError, UnavailableError } from '../core/errors.js'
-import type { Next } from './request.js'
+import { UseDpopNonceError } from '../core/sender-constraint/dpop-errors.js'
+import { schemesUsed, toChallenges, type ChallengeOptions } from './challenges.js'
+import { exposeFields, sendNonce } from './nonce.js'
+import type { ExpressRequest, Next } from './request.js'
 
-export interface AnswerOptions {
-  /** The protection space that challenges name. */
-  readonly realm: string
+export interface AnswerOptions extends ChallengeOptions {
   readonly errors: 'respond' | 'next'
-  /** Where the metadata of this API is, if it is served. */
-  readonly metadataUrl: string | undefined
 }
 
 /** Sets the header fields that the answer needs, then sends it or hands the error on. */
 export function answerError(
   error: OAuthError | UnavailableError,
+  request: ExpressRequest,
   response: ServerResponse,
   next: Next,
-  { realm, errors, metadataUrl }: AnswerOptions,
+  options: AnswerOptions,
 ): void {
   if (response.headersSent) return next(error)
   response.setHeader('Cache-Control', 'no-store')
   if (error instanceof UnavailableError) response.setHeader('Retry-After', String(error.retryAfterSeconds))
-  else addChallenge(response, challengeFor(error, realm, metadataUrl))
-  if (errors === 'next') return next(error)
+  else challenge(error, request, response, options)
+  if (options.errors === 'next') return next(error)
 
   const body = JSON.stringify(toBody(error))
   response.statusCode = error.status
@@ -37,23 +36,22 @@ export function answerError(
   response.end(body)
 }
 
-function challengeFor(error: OAuthError, realm: string, metadataUrl: string | undefined): string {
-  // without credentials there is nothing to say about them (RFC 6750 §3.1)
-  const described = error.code === undefined ? {} : { error: error.code, error_description: error.message }
-  const further = {
-    ...error.parameters,
-    ...(metadataUrl === undefined ? {} : { resource_metadata: metadataUrl }),
-  }
-  // whether a client may come back without its user is between it and the authorization server
-  const scope = error.scope.filter((one) => one !== 'offline_access')
-  return formatChallenge('Bearer', { realm, ...described, scope, further })
+function challenge(
+  error: OAuthError,
+  request: ExpressRequest,
+  response: ServerResponse,
+  options: AnswerOptions,
+): void {
+  addChallenges(response, toChallenges(error, schemesUsed(error, request), options))
+  exposeFields(response, ['WWW-Authenticate'])
+  if (error instanceof UseDpopNonceError) sendNonce(response, error.nonce)
 }
 
-/** A challenge set before ours, of another scheme, is kept. */
-function addChallenge(response: ServerResponse, challenge: string): void {
+/** A challenge set before ours, of another scheme, is kept. Each is a field line of its own. */
+function addChallenges(response: ServerResponse, challenges: readonly string[]): void {
   const earlier = response.getHeader('WWW-Authenticate')
   const kept = earlier === undefined ? [] : [earlier].flat().map(String)
-  response.setHeader('WWW-Authenticate', kept.length === 0 ? challenge : [...kept, challenge])
+  response.setHeader('WWW-Authenticate', [...kept, ...challenges])
 }
 
 function toBody(error: OAuthError | UnavailableError): Record<string, string> {

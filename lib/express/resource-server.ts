@@ -1,6 +1,6 @@
 /** The middleware: one access token a request, accepted as `req.auth` or refused with a challenge. */
 import type { ServerResponse } from 'node:http'
-import type { AccessToken } from '../core/access-token.js'
+import type { AccessToken, TokenScheme } from '../core/access-token.js'
 import type { ClaimsSchema, OutputOf } from '../core/claims-schema.js'
 import { createAuthenticator, type Authenticator, type IssuerHealth } from '../core/authenticate.js'
 import { createScopeHierarchy } from '../core/authorization/scopes.js'
@@ -12,6 +12,7 @@ import type { Revocation, Revocations } from '../core/revocation/revocations.js'
 import { resolveOptions, type ResolvedOptions, type ResourceServerOptions } from '../core/options/options.js'
 import type { TokenRequest } from '../core/token/extraction.js'
 import { answerError } from './answer.js'
+import { sendNonce } from './nonce.js'
 import { createTypedRequests, type TypedRequests } from './typed-request.js'
 import {
   concealFormToken,
@@ -63,8 +64,8 @@ export interface ResourceServer<Claims extends object = Readonly<Record<string, 
  * (RFC 7662), and puts them on the request as `req.auth`.
  *
  * Refuses with 400, 401 and 403 as RFC 6750 §3 says; answers 503 with `Retry-After` when the token cannot be
- * checked. Not checked here: what the token permits, which is the guards' part (`requireScopes` …); and tokens
- * bound to a key (`cnf`), which are refused as long as their binding cannot be checked.
+ * checked. Tokens that are bound to a key (DPoP, RFC 9449) or to a client certificate (RFC 8705) are accepted from
+ * who shows to have it. Not checked here: what the token permits, which is the guards' part (`requireScopes` …).
  *
  * @param options see {@link ResourceServerOptions}
  * @throws ConfigurationError (a TypeError) if an option is wrong, with its path, rule, value and remedy
@@ -117,7 +118,7 @@ export function resourceServer(options: ResourceServerOptions): ResourceServer {
 }
 
 function createContext(
-  { resource: realm, errors, impliedScopes, issuers, audience }: ResolvedOptions,
+  { resource: realm, errors, impliedScopes, issuers, audience, senderConstraint }: ResolvedOptions,
   { revocation }: Authenticator,
   report: ReturnType<typeof createReport>,
 ): RequestContext {
@@ -125,6 +126,9 @@ function createContext(
     process.emitWarning(message, { type: 'ResourceServerWarning', code }),
   )
   const audiences = issuers.length === 0 ? audience : issuers.flatMap((issuer) => issuer.audience)
+  const { dpop, required } = senderConstraint
+  const schemes: TokenScheme[] = required.dpop ? ['DPoP'] : dpop ? ['Bearer', 'DPoP'] : ['Bearer']
+  const algorithms = dpop?.algorithms ?? []
   const context: RequestContext = {
     identifiers: [...new Set([realm, ...audiences])],
     hasScope: createScopeHierarchy(impliedScopes),
@@ -133,7 +137,8 @@ function createContext(
     answer(error, request, response, next) {
       const event = report(error)
       if (!isProduction(request)) hint(event)
-      answerError(error, response, next, { realm, errors, metadataUrl: context.metadataUrl })
+      const { metadataUrl } = context
+      answerError(error, request, response, next, { realm, errors, schemes, algorithms, metadataUrl })
     },
   }
   return context
@@ -158,6 +163,22 @@ function createHandler(
     next(error)
   }
 
+  function accept(
+    accessToken: AccessToken,
+    request: ExpressRequest,
+    response: ServerResponse,
+    next: Next,
+  ): void {
+    request.auth = accessToken
+    if (accessToken.scheme === 'DPoP') renewNonce(request, response)
+    next()
+  }
+
+  function renewNonce(request: ExpressRequest, response: ServerResponse): void {
+    const nonce = authenticator.renewedNonce(request)
+    if (nonce !== undefined && !response.headersSent) sendNonce(response, nonce)
+  }
+
   return function resourceServer(request, response, next) {
     request[RESOURCE_SERVER] = context
     // what another middleware left here was not accepted by this one
@@ -171,9 +192,9 @@ function createHandler(
     }
     conceal(request, response)
     // what is known is answered in the same turn; only a question to somebody else makes the request wait
-    if (!(outcome instanceof Promise)) return accept(outcome, request, next)
+    if (!(outcome instanceof Promise)) return accept(outcome, request, response, next)
     outcome.then(
-      (accessToken) => accept(accessToken, request, next),
+      (accessToken) => accept(accessToken, request, response, next),
       (error: unknown) => refuse(error, request, response, next),
     )
   }
@@ -181,11 +202,6 @@ function createHandler(
 
 export function isResourceServer(value: unknown): value is ResourceServer<object> {
   return typeof value === 'function' && SERVER in value
-}
-
-function accept(accessToken: AccessToken, request: ExpressRequest, next: Next): void {
-  request.auth = accessToken
-  next()
 }
 
 function isProduction({ app }: ExpressRequest): boolean {

@@ -5,8 +5,10 @@ import { isScopeToken } from '../challenge.js'
 import { isStandardSchema, type ClaimsSchema } from '../claims-schema.js'
 import { ConfigurationError } from '../errors.js'
 import type { OnRefusal } from '../events.js'
+import { resolveDpop, type DpopOptions } from './dpop-options.js'
 import { SHARED_RULES } from './issuer-options.js'
 import { ISSUERS_RULES, resolveIssuers, type IssuersOptions, type TrustSettings } from './issuers-options.js'
+import { resolveMtls, type MtlsOptions } from './mtls-options.js'
 import {
   assertOption,
   assertOptions,
@@ -23,6 +25,7 @@ import {
 } from './rules.js'
 import { resolveRevocation, type RevocationOptions } from './revocation-options.js'
 import type { RevocationSettings } from '../revocation/revocation.js'
+import type { SenderConstraintSettings } from '../sender-constraint/confirmation.js'
 import type { ExtractionSettings, TokenLocation } from '../token/extraction.js'
 import type { RouteOpaque } from '../token/opaque.js'
 
@@ -46,6 +49,11 @@ export interface ResourceServerOptions extends IssuersOptions {
    * passed to the app's error handler, which must send its `status`. Default `'respond'`.
    */
   readonly errors?: 'respond' | 'next'
+  /**
+  /** Tokens bound to a key of the client's. Accepted without any option, where `resource` is an https or http URL. */
+  readonly dpop?: DpopOptions
+  /** Tokens bound to a client certificate. Accepted without any option, where this process ends TLS itself. */
+  readonly mtls?: MtlsOptions
   /**
    * Scopes by a scope that includes them, for the guards: `{ orders: ['orders:read', 'orders:write'] }`.
    * Default none: no scope implies another by its name. Danger: widens what tokens permit.
@@ -81,6 +89,7 @@ export interface ResolvedOptions extends TrustSettings {
   /** The audiences that all issuers have. */
   readonly audience: readonly string[]
   readonly routeOpaque: RouteOpaque | undefined
+  readonly senderConstraint: SenderConstraintSettings
   readonly impliedScopes: ImpliedScopes
   readonly challengeScopes: readonly string[]
   readonly claims: ClaimsSchema | undefined
@@ -101,6 +110,8 @@ const RULES: Rules = {
   tokenFrom: either(location, listOf(location)),
   maxTokenBytes: integer(256, 1_048_576, 16_384),
   errors: oneOf(['respond', 'next']),
+  dpop: section,
+  mtls: section,
   impliedScopes: rule('scopes by a scope that includes them', `{ orders: ['orders:read'] }`, isHierarchy),
   challengeScopes: listOf(rule('a scope', `'orders:read'`, isScope)),
   claims: rule('a Standard Schema (zod, valibot, arktype …)', 'z.object({ … })', isStandardSchema),
@@ -124,6 +135,7 @@ export function resolveOptions(options: ResourceServerOptions): ResolvedOptions 
     ...resolveIssuers(options),
     audience: [options.audience ?? options.resource].flat(),
     routeOpaque: options.routeOpaque,
+    senderConstraint: resolveSenderConstraint(options),
     impliedScopes: options.impliedScopes ?? {},
     challengeScopes: options.challengeScopes ?? [],
     claims: options.claims,
@@ -156,6 +168,20 @@ function resolveExtraction({ tokenFrom, maxTokenBytes }: ResourceServerOptions):
     form: locations.includes('form'),
     query: locations.includes('query'),
     custom: custom[0],
+  }
+}
+
+function resolveSenderConstraint({ resource: identifier, dpop, mtls, tokenFrom }: ResourceServerOptions) {
+  if (dpop?.require === true && tokenFrom !== undefined) {
+    throw new ConfigurationError(
+      'tokenFrom',
+      'resourceServer: tokenFrom takes bearer tokens, which dpop: { require: true } refuses. Leave one of them out',
+    )
+  }
+  return {
+    dpop: resolveDpop(dpop, identifier),
+    mtls: resolveMtls(mtls),
+    required: { dpop: dpop?.require ?? false, mtls: mtls?.require ?? false },
   }
 }
 

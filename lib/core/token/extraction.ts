@@ -4,7 +4,9 @@
  * @see RFC 6750 §2, §3.1
  * @see RFC 9110 §11.4, §11.6.2
  */
+import type { TokenScheme } from '../access-token.js'
 import { assertSynchronous, invalidRequest, missingToken } from '../errors.js'
+import { fieldLines } from '../io/field-lines.js'
 
 /**
  * What is read of a request. Node's `IncomingMessage` and Express's `Request` fit; so does
@@ -16,6 +18,10 @@ export interface TokenRequest {
   readonly rawHeaders?: readonly string[] | undefined
   readonly method?: string | undefined
   readonly url?: string | undefined
+  /** The address before routers took their part away, as Express keeps it. */
+  readonly originalUrl?: string | undefined
+  /** The connection, whose peer may show a client certificate. */
+  readonly socket?: unknown
   /** The parsed form, where `tokenFrom` names `'form'`. */
   readonly body?: unknown
 }
@@ -38,7 +44,13 @@ export interface ExtractionSettings {
   readonly custom: TokenLocation | undefined
 }
 
-/** RFC 6750 §2.1: b64token. */
+/** A token as it was sent, still unchecked. */
+export interface Credentials {
+  readonly scheme: TokenScheme
+  readonly token: string
+}
+
+/** RFC 6750 §2.1: b64token, and RFC 9449 §7.1: token68, which is the same. */
 const TOKEN68 = /^[A-Za-z0-9\-._~+/]+=*$/
 const AUTHORIZATION = 'authorization'
 const PARAMETER = 'access_token'
@@ -46,23 +58,25 @@ const PARAMETER = 'access_token'
 const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH'])
 
 /**
- * @returns `extractToken(request)`: the token, still unchecked.
- * @throws MissingTokenError if there are no Bearer credentials
+ * @returns `extractToken(request)`: the token and the scheme it came with; elsewhere than in the header it is
+ * a bearer token
+ * @throws MissingTokenError if there are no credentials of a known scheme
  * @throws InvalidRequestError if they are malformed, too long, or given more than once
  */
-export function createExtraction(settings: ExtractionSettings): (request: TokenRequest) => string {
+export function createExtraction(settings: ExtractionSettings): (request: TokenRequest) => Credentials {
   const hasOtherLocations = settings.form || settings.query || settings.custom !== undefined
 
   return function extractToken(request) {
-    const credentials = authorizationField(request)
-    const fromHeader = credentials === undefined ? undefined : bearerToken(credentials)
-    const token = hasOtherLocations ? onlyToken(fromHeader, request, settings) : fromHeader
-    if (token === undefined) throw missingToken()
+    const field = authorizationField(request)
+    const fromHeader = field === undefined ? undefined : parseCredentials(field)
+    const credentials = hasOtherLocations ? onlyCredentials(fromHeader, request, settings) : fromHeader
+    if (credentials === undefined) throw missingToken()
+    const { token } = credentials
     if (token.length > settings.maxTokenBytes) {
       throw invalidRequest('token_too_long', { expected: settings.maxTokenBytes, found: token.length })
     }
     if (!TOKEN68.test(token)) throw invalidRequest('malformed_credentials')
-    return token
+    return credentials
   }
 }
 
@@ -96,15 +110,15 @@ function isField(candidate: string, name: string): boolean {
   return candidate.length === name.length && candidate.toLowerCase() === name
 }
 
-/** The token of Bearer credentials; undefined for another scheme. The scheme's case does not count. */
-function bearerToken(credentials: string): string | undefined {
-  const value = withoutTrailingSpace(credentials)
-  if (value.length < 6 || value.slice(0, 6).toLowerCase() !== 'bearer') return undefined
-  if (value.length === 6) throw invalidRequest('malformed_credentials')
-  if (value.charCodeAt(6) !== 0x20) return undefined
-  let start = 7
+/** Undefined for another scheme. */
+function parseCredentials(field: string): Credentials | undefined {
+  const value = withoutTrailingSpace(field)
+  const scheme = schemeOf(value)
+  if (scheme === undefined) return undefined
+  if (value.length === scheme.length) throw invalidRequest('malformed_credentials')
+  let start = scheme.length + 1
   while (value.charCodeAt(start) === 0x20) start += 1
-  return value.slice(start)
+  return { scheme, token: value.slice(start) }
 }
 
 /** RFC 9110 §5.5: whitespace (SP and HTAB, no other) after a field value is no part of it. */
@@ -114,12 +128,30 @@ function withoutTrailingSpace(value: string): string {
   return value.slice(0, end)
 }
 
-function onlyToken(
-  fromHeader: string | undefined,
+/** The case of a scheme does not count (RFC 9110 §11.1). */
+function schemeOf(credentials: string): TokenScheme | undefined {
+  if (hasScheme(credentials, 'bearer')) return 'Bearer'
+  return hasScheme(credentials, 'dpop') ? 'DPoP' : undefined
+}
+
+function hasScheme(credentials: string, scheme: string): boolean {
+  const { length } = scheme
+  if (credentials.length > length && credentials.charCodeAt(length) !== 0x20) return false
+  return credentials.slice(0, length).toLowerCase() === scheme
+}
+
+/** The known schemes of all credentials in the header, however malformed: a refusal answers to them. */
+export function schemesIn(request: TokenRequest): readonly TokenScheme[] {
+  const schemes = fieldLines(request, 'authorization').map((line) => schemeOf(withoutTrailingSpace(line)))
+  return [...new Set(schemes.filter((scheme) => scheme !== undefined))]
+}
+
+function onlyCredentials(
+  fromHeader: Credentials | undefined,
   request: TokenRequest,
   settings: ExtractionSettings,
-): string | undefined {
-  const found: unknown[] = fromHeader === undefined ? [] : [fromHeader]
+): Credentials | undefined {
+  const found: unknown[] = fromHeader === undefined ? [] : [fromHeader.token]
   if (settings.form) found.push(...formTokens(request))
   if (settings.query) found.push(...queryTokens(request.url))
   const custom: unknown = settings.custom?.(request)
@@ -128,8 +160,9 @@ function onlyToken(
 
   if (found.length > 1) throw invalidRequest('multiple_tokens', { found: found.length })
   const [token] = found
-  if (token !== undefined && typeof token !== 'string') throw invalidRequest('malformed_credentials')
-  return token
+  if (token === undefined) return undefined
+  if (typeof token !== 'string') throw invalidRequest('malformed_credentials')
+  return fromHeader ?? { scheme: 'Bearer', token }
 }
 
 /** Whether a token may be looked for in the body: form-encoded, and where a body means something (RFC 6750 §2.2). */

@@ -4,9 +4,10 @@
  *
  * @see RFC 7662 §2.2
  */
-import { deepFreeze, type TokenFacts } from '../access-token.js'
+import { deepFreeze, type TokenFacts, type TokenScheme } from '../access-token.js'
 import { invalidToken, InvalidTokenError } from '../errors.js'
 import type { Profile } from '../issuer/profiles.js'
+import { toBinding } from './cnf.js'
 import type { CommonValues } from './common-values.js'
 import { firstString, memberOf, toAudience, toScopes, toSeconds, valuesAt } from './claims.js'
 import type { JsonObject } from '../issuer/jwt-format.js'
@@ -23,12 +24,18 @@ export interface IntrospectionExpectations {
   readonly common: CommonValues
 }
 
-/** What `token_type` may say; anything else names a refresh token, an ID token or something unheard of. */
-const ACCESS_TOKEN_TYPES = new Set(['bearer', 'access_token'])
+/**
+ * What `token_type` may say, by the scheme that goes with the token's binding (RFC 9449 §6.2); anything else
+ * names a refresh token, an ID token or something unheard of.
+ */
+const ACCESS_TOKEN_TYPES: Readonly<Record<TokenScheme, readonly string[]>> = {
+  Bearer: ['bearer', 'access_token'],
+  DPoP: ['dpop'],
+}
 /** Members by which servers tell kinds of token apart beside `token_type`, and what they write for ours. */
 const KIND_MEMBERS: readonly (readonly [string, readonly string[]])[] = [
   ['token_use', ['access', 'access_token']],
-  ['typ', ['bearer', 'at+jwt', 'jwt']],
+  ['typ', ['bearer', 'dpop', 'at+jwt', 'jwt']],
 ]
 
 /** What an answer says of a token, and the milliseconds since the epoch until which it can at most be so. */
@@ -71,10 +78,8 @@ export function toFacts(
 ): { facts: TokenFacts; until: number } {
   const { issuer, profile, common } = expected
   const members = activeMembers(answer, issuer)
-  if ((memberOf(members, 'cnf') ?? null) !== null) {
-    throw invalidToken('sender_constraint_unsupported', { issuer, name: 'cnf', found: members['cnf'] })
-  }
-  validateKind(members, expected)
+  const binding = toBinding(memberOf(members, 'cnf') ?? undefined, issuer)
+  validateKind(members, binding.scheme, expected)
   validateIssuer(members, expected)
   const audience = validateAudience(members, expected)
   const expiresAt = validateTimes(members, expected)
@@ -82,6 +87,7 @@ export function toFacts(
   const subject = firstString(members, profile.subjectClaims)
   const issuedAt = toSeconds(memberOf(members, 'iat'))
   const facts: TokenFacts = {
+    ...binding,
     format: 'opaque',
     issuer,
     ...(subject === undefined ? {} : { subject }),
@@ -106,15 +112,19 @@ function activeMembers(answer: unknown, issuer: string): JsonObject {
   return answer as JsonObject
 }
 
-function validateKind(members: JsonObject, { issuer, profile }: IntrospectionExpectations): void {
+function validateKind(
+  members: JsonObject,
+  scheme: TokenScheme,
+  { issuer, profile }: IntrospectionExpectations,
+): void {
   const type = memberOf(members, 'token_type') ?? undefined
   const isAccepted = (name: string) =>
-    ACCESS_TOKEN_TYPES.has(name) || profile.introspectionTokenTypes?.includes(name) === true
+    ACCESS_TOKEN_TYPES[scheme].includes(name) || profile.introspectionTokenTypes?.includes(name) === true
   if (type !== undefined && !(typeof type === 'string' && isAccepted(type.toLowerCase()))) {
     throw invalidToken('opaque_token_type_mismatch', {
       issuer,
       name: 'token_type',
-      expected: 'Bearer',
+      expected: scheme,
       found: type,
     })
   }

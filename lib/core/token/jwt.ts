@@ -10,6 +10,7 @@ import { invalidToken } from '../errors.js'
 import type { KeyHint, VerificationKey } from '../issuer/key-set.js'
 import type { KeySource } from '../issuer/jwks.js'
 import type { Profile } from '../issuer/profiles.js'
+import { toBinding } from './cnf.js'
 import { createCommonValues, type CommonValues } from './common-values.js'
 import type { DecryptionKey } from './decryption.js'
 import { firstString, memberOf, toAudience, toScopes, toSeconds, valuesAt } from './claims.js'
@@ -118,9 +119,7 @@ function validateClaims(claims: JsonObject, options: JwtIssuer): void {
     }
   }
   validateAudience(claims, options)
-  if (Object.hasOwn(claims, 'cnf')) {
-    throw invalidToken('sender_constraint_unsupported', { issuer, name: 'cnf', found: claims['cnf'] })
-  }
+  toBinding(memberOf(claims, 'cnf'), issuer)
 }
 
 function validateAudience(claims: JsonObject, { issuer, audience, profile }: JwtIssuer): void {
@@ -194,6 +193,7 @@ function toVerifiedJwt(
   const subject = firstString(claims, profile.subjectClaims)
   const latest = jwt.maxLifetimeSeconds === undefined ? expiresAt : (issuedAt ?? 0) + jwt.maxLifetimeSeconds
   const facts: TokenFacts = {
+    ...toBinding(memberOf(claims, 'cnf'), issuer),
     format: 'jwt',
     issuer,
     ...(subject === undefined ? {} : { subject }),
