@@ -21,6 +21,7 @@ export {
 } from './express/security-events.js'
 export { wso2Events, type Wso2EventsOptions } from './express/wso2-events.js'
 export { requireFresh } from './express/require-fresh.js'
+export { requireSenderConstrained } from './express/require-sender-constrained.js'
 export type { ExpressRequest, Handler, Next } from './express/request.js'
 export type {
   AccessToken,

@@ -114,9 +114,17 @@ function createDocument(server: ResourceServer<object>, options: ResourceMetadat
 }
 
 /** What the options of the resource server make true. */
-function toMembers({ resource, extraction }: ResolvedOptions) {
+function toMembers({ resource, extraction, senderConstraint }: ResolvedOptions) {
   const methods = ['header', ...(extraction.form ? ['body'] : []), ...(extraction.query ? ['query'] : [])]
-  return { resource, bearer_methods_supported: methods }
+  const { dpop, mtls, required } = senderConstraint
+  return {
+    resource,
+    bearer_methods_supported: required.dpop ? [] : methods,
+    dpop_signing_alg_values_supported: dpop?.algorithms,
+    dpop_bound_access_tokens_required: dpop && required.dpop,
+    // where TLS ends here, whether certificates are asked for is the server's to say; a proxy was named for them
+    tls_client_certificate_bound_access_tokens: required.mtls || mtls.source.from === 'header',
+  }
 }
 
 /** What the guards on routes behind this server ask for. `offline_access` is between client and issuer. */
@@ -145,6 +153,9 @@ const COMPUTED = new Set([
   'authorization_servers',
   'scopes_supported',
   'bearer_methods_supported',
+  'dpop_signing_alg_values_supported',
+  'dpop_bound_access_tokens_required',
+  'tls_client_certificate_bound_access_tokens',
   'signed_metadata',
 ])
 
