@@ -749,7 +749,10 @@ describe('nonces of the server', () => {
             res
               .set('Access-Control-Allow-Origin', 'https://app.example')
               .set('Access-Control-Expose-Headers', 'ETag')
-            if (req.method !== 'OPTIONS') { next(); return; }
+            if (req.method !== 'OPTIONS') {
+              next()
+              return
+            }
             res.set('Access-Control-Allow-Headers', 'Authorization, DPoP').sendStatus(204)
           })
         },
