@@ -1,5 +1,5 @@
 /** JWK thumbprints, by the row of the checklist (RFC 7638). */
-import { calculateJwkThumbprint, type JWK } from 'jose'
+import { calculateJwkThumbprint } from 'jose'
 import { describe, expect, it } from '@jest/globals'
 import { toEssentialJwk, toThumbprint } from '../../lib/core/sender-constraint/thumbprint.js'
 import { createSigningKey } from '../../lib/testing/signing-keys.js'
