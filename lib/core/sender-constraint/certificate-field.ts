@@ -28,7 +28,7 @@ export function toCertificateHash(value: string, format: CertificateFormat): str
   return READERS[format](value.trim())
 }
 
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)$/
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/
 
 function hashOf(base64: string | undefined): string | undefined {
   if (base64 === undefined || base64 === '' || !BASE64.test(base64)) return undefined
