@@ -79,6 +79,7 @@ function createProvider(issuer, configuration) {
     scopes: ['openid', 'offline_access', ...API_SCOPES],
     findAccount: (_context, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+    enabledJWA: { dPoPSigningAlgValues: ['ES256', 'Ed25519', 'EdDSA', 'PS256', 'RS256'] },
     cookies: { keys: [randomBytes(32).toString('hex')] },
     interactions: {
       url: (_context, { uid }) => `${new URL(issuer).pathname.replace(/\/$/, '')}/interaction/${uid}`,
@@ -86,6 +87,14 @@ function createProvider(issuer, configuration) {
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
+      // who sends a proof gets a token that is bound to its key; its proofs need a nonce
+      dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true },
+      // in place of TLS: the certificate in a field, as a proxy in front would write it
+      mTLS: {
+        enabled: true,
+        certificateBoundAccessTokens: true,
+        getCertificate: (context) => decodeURIComponent(context.get('x-client-cert')) || undefined,
+      },
       introspection: {
         enabled: true,
         allowedPolicy: (_context, client) => client.clientId.startsWith('rs'),
@@ -152,6 +161,14 @@ function clients(clientKey, logoutUri) {
   return [
     // a service that calls the API
     { ...none, client_id: 'svc', client_secret: 'svc-secret', grant_types: ['client_credentials'] },
+    // the same with tokens that are bound to its certificate
+    {
+      ...none,
+      client_id: 'svc-mtls',
+      client_secret: 'svc-mtls-secret',
+      grant_types: ['client_credentials'],
+      tls_client_certificate_bound_access_tokens: true,
+    },
     // the API itself, which introspects; once for every way to prove it
     { ...none, client_id: 'rs', client_secret: 'rs-secret' },
     { ...none, client_id: 'rs:odd id', client_secret: 'p%40ss:w+rd/=&' },
