@@ -157,9 +157,10 @@ describe.each(EXPRESS_VERSIONS)('RFC 9110 on %s', (_version, express) => {
         },
       )
       const challenges = parseChallenges((await request(app).get('/')).headers['www-authenticate'])
-      expect(challenges).toHaveLength(count + 1)
+      expect(challenges).toHaveLength(count + 2)
       expect(challenges[0]).toEqual({ scheme: 'basic', params: { realm: 'legacy' } })
-      expect(challenges.at(-1)).toEqual({ scheme: 'bearer', params: { realm: RESOURCE } })
+      expect(challenges.at(-2)).toEqual({ scheme: 'bearer', params: { realm: RESOURCE } })
+      expect(challenges.at(-1)).toMatchObject({ scheme: 'dpop', params: { realm: RESOURCE } })
     })
 
     it('R9110-05 comes as a list that a generic parser understands, a field line each', async () => {
@@ -174,6 +175,7 @@ describe.each(EXPRESS_VERSIONS)('RFC 9110 on %s', (_version, express) => {
       expect(parseChallenges(answer.headers['www-authenticate']).map(({ scheme }) => scheme)).toEqual([
         'basic',
         'bearer',
+        'dpop',
       ])
     })
 
@@ -183,7 +185,7 @@ describe.each(EXPRESS_VERSIONS)('RFC 9110 on %s', (_version, express) => {
       const { params } = challengeOf(answer.headers['www-authenticate'])
       expect(params['realm']).toBe(resource)
       expect(answer.headers['www-authenticate']).toMatch(
-        /^Bearer realm="[^,]*", error="invalid_token", error_description="[^"]*"$/,
+        /^Bearer realm="[^,]*", error="invalid_token", error_description="[^"]*", DPoP realm=/,
       )
     })
   })

@@ -18,16 +18,17 @@ async function answered(
   metadataUrl?: string,
 ) {
   const passed: unknown[] = []
-  const server = createServer((_request, response) => {
+  const server = createServer((incoming, response) => {
     prepare(response)
     answerError(
       error,
+      incoming,
       response,
       (reason) => {
         passed.push(reason)
         response.end()
       },
-      { realm: 'api', errors, metadataUrl },
+      { realm: 'api', schemes: ['Bearer'], algorithms: [], errors, metadataUrl },
     )
   })
   return { answer: await request(server).get('/'), passed }

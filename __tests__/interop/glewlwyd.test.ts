@@ -210,11 +210,11 @@ function testGlewlwyd() {
     expect(type).toBe('DPoP')
     expect(await (await api({ audience: audienceOf(token) })).get(token)).toMatchObject({
       status: 401,
-      reason: 'sender_constraint_unsupported',
+      reason: 'dpop_required',
     })
     expect(await (await api({ jwt: false, audience: audienceOf(token) })).get(token)).toMatchObject({
       status: 401,
-      reason: 'sender_constraint_unsupported',
+      reason: 'dpop_required',
     })
   })
 

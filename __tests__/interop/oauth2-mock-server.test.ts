@@ -95,7 +95,8 @@ describe('tokens of oauth2-mock-server', () => {
     ['exp in the past', 'expired', { exp: 1 }, {}],
     ['nbf in the future', 'not_yet_valid', { nbf: 4_102_444_800 }, {}],
     ['iat in the future', 'issued_in_future', { iat: 4_102_444_800 }, {}],
-    ['a binding to a key', 'sender_constraint_unsupported', { cnf: { jkt: 'x' } }, {}],
+    ['a binding to a key', 'dpop_required', { cnf: { jkt: 'x' } }, {}],
+    ['a binding that nobody knows', 'sender_constraint_unsupported', { cnf: { kid: 'x' } }, {}],
     ['no typ', 'token_type_mismatch', {}, { typ: null }],
     ['the typ of a logout token', 'token_type_mismatch', {}, { typ: 'logout+jwt' }],
     ['a kid that is not published', 'unknown_key', {}, { kid: 'nobody' }],
@@ -134,7 +135,7 @@ describe('the introspection endpoint of oauth2-mock-server', () => {
     ['a refresh token', 'opaque_token_type_mismatch', { token_type: 'refresh_token' }],
     ['an ID token', 'opaque_token_type_mismatch', { token_type: 'id_token' }],
     ['the typ of a refresh token', 'opaque_token_type_mismatch', { typ: 'Refresh' }],
-    ['a binding to a key', 'sender_constraint_unsupported', { cnf: { jkt: 'x' } }],
+    ['a binding that nobody knows', 'sender_constraint_unsupported', { cnf: { kid: 'x' } }],
   ])('active, with %s: refused, %s', async (_name, reason, members) => {
     await answerWith({ active: true, aud: RESOURCE, ...members })
     expect(await (await api()).get('token')).toMatchObject({ status: 401, reason })

@@ -94,7 +94,8 @@ describe('createExtraction', () => {
     fc.assert(
       fc.property(tokenRequest, (request) => {
         try {
-          const token = extractToken(request)
+          const { scheme, token } = extractToken(request)
+          expect(['Bearer', 'DPoP']).toContain(scheme)
           expect(token).toMatch(TOKEN68)
           expect(token.length).toBeLessThanOrEqual(MAX_BYTES)
         } catch (error) {

@@ -7,6 +7,7 @@ const tokenWith = (claims: Record<string, unknown>) =>
   toAccessToken(
     'SECRET',
     {
+      scheme: 'Bearer',
       format: 'jwt',
       issuer: 'i',
       clientId: 'c',

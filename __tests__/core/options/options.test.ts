@@ -39,6 +39,18 @@ describe('defaults', () => {
       resolution: undefined,
       audience: [MINIMAL.resource],
       claims: undefined,
+      senderConstraint: {
+        dpop: {
+          algorithms: ['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519', 'PS256', 'RS256'],
+          maxProofAgeSeconds: 60,
+          clockToleranceSeconds: 30,
+          nonces: undefined,
+          htu: { origins: [MINIMAL.resource], pathPrefix: '' },
+          replayMaxEntries: 500_000,
+        },
+        mtls: { source: { from: 'tls' } },
+        required: { dpop: false, mtls: false },
+      },
       onRefusal: undefined,
       dispatcher: undefined,
       revocation: resolveRevocation(),
@@ -124,6 +136,9 @@ describe('limits', () => {
     ['introspection.maxConcurrent', 1, 10_000],
     ['introspection.breaker.failures', 1, 1000],
     ['introspection.breaker.trialSeconds', 1, 300],
+    ['dpop.maxProofAgeSeconds', 1, 600],
+    ['dpop.clockToleranceSeconds', 0, 60],
+    ['dpop.replayMaxEntries', 1000, 10_000_000],
   ]
 
   it.each(LIMITS)('%s is a whole number from %i to %i', (path, minimum, maximum) => {

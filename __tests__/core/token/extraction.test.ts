@@ -10,9 +10,8 @@ import {
 } from '../../../lib/core/token/extraction.js'
 
 function extract(request: TokenRequest, settings: Partial<ExtractionSettings> = {}): string {
-  return createExtraction({ maxTokenBytes: 1000, form: false, query: false, custom: undefined, ...settings })(
-    request,
-  )
+  const given = { maxTokenBytes: 1000, form: false, query: false, custom: undefined, ...settings }
+  return createExtraction(given)(request).token
 }
 
 /** The reason of the refusal, or the token. */

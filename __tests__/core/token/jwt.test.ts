@@ -120,7 +120,7 @@ describe('the order of the checks', () => {
     ['missing_claim', { claims: { sub: undefined } }],
     ['malformed_claim', { claims: { nbf: 'x' } }],
     ['audience_mismatch', { claims: { aud: 'x' } }],
-    ['sender_constraint_unsupported', { claims: { cnf: { jkt: 'x' } } }],
+    ['sender_constraint_unsupported', { claims: { cnf: { kid: 'x' } } }],
     ['expired', { claims: { exp: 1 } }],
     ['issued_in_future', { claims: { iat: 4e9 } }],
     ['unknown_key', { header: { kid: 'other' } }],
