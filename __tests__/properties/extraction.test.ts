@@ -118,11 +118,12 @@ describe('createExtraction', () => {
     fc.assert(
       fc.property(
         fc.stringMatching(/^[A-Za-z0-9\-._~+/]{1,250}={0,2}$/),
-        fc.mixedCase(fc.constant('bearer')),
+        fc.mixedCase(fc.constantFrom('bearer', 'dpop')),
         fc.integer({ min: 1, max: 20 }),
         (token, scheme, spaces) => {
           const authorization = `${scheme}${' '.repeat(spaces)}${token}`
-          expect(extractToken({ headers: { authorization } })).toBe(token)
+          const expected = { scheme: scheme.length === 4 ? 'DPoP' : 'Bearer', token }
+          expect(extractToken({ headers: { authorization } })).toEqual(expected)
         },
       ),
     )
