@@ -12,11 +12,19 @@ const LAYERS = [
   ['index', 'express', 'testing'],
   ['core/authenticate', 'core/hints'],
   ['core/options'],
-  ['core/token', 'core/sender-constraint', 'core/revocation', 'core/authorization', 'core/challenge', 'core/resource-metadata'],
+  [
+    'core/token',
+    'core/sender-constraint',
+    'core/revocation',
+    'core/authorization',
+    'core/challenge',
+    'core/resource-metadata',
+  ],
   ['core/issuer'],
   ['core/io'],
   ['core/events', 'core/claims-schema'],
   ['core/errors', 'core/access-token'],
+  ['core/reasons'],
 ]
 /** `index` gathers the public names, the middleware is made of the guards' neighbours: the top line is one room. */
 const TOP = LAYERS[1] ?? []

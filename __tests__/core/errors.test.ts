@@ -17,7 +17,7 @@ import {
 } from '../../lib/core/errors.js'
 
 /** As the source has them, so that a new one cannot be forgotten here. */
-const source = readFileSync('lib/core/errors.ts', 'utf8')
+const source = readFileSync('lib/core/reasons.ts', 'utf8')
 const reasons = [
   ...(/const DESCRIPTIONS = \{([\s\S]*?)\n\}/.exec(source)?.[1] ?? '').matchAll(/^ {2}(\w+):/gm),
 ].map(([, reason]) => reason as RefusalReason)
