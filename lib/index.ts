@@ -93,6 +93,7 @@ export type { IntrospectionOptions, SignedResponseOptions } from './core/options
 export type { IssuerOptions, IssuerResolver, SharedIssuerOptions } from './core/options/issuer-options.js'
 export type { JwksOptions, MetadataOptions } from './core/options/jwks-options.js'
 export type { JwtOptions } from './core/options/jwt-options.js'
+export type { CertificateField, MtlsOptions } from './core/options/mtls-options.js'
 export type { ProfileOptions } from './core/options/profile-options.js'
 export type { CertificateField, MtlsOptions } from './core/options/mtls-options.js'
 export type { ResourceServerOptions } from './core/options/options.js'

@@ -79,7 +79,7 @@ export function toFacts(
   const { issuer, profile, common } = expected
   const members = activeMembers(answer, issuer)
   const binding = toBinding(memberOf(members, 'cnf') ?? undefined, issuer)
-  validateKind(members, binding, expected)
+  validateKind(members, binding.scheme, expected)
   validateIssuer(members, expected)
   const audience = validateAudience(members, expected)
   const expiresAt = validateTimes(members, expected)
@@ -114,12 +114,13 @@ function activeMembers(answer: unknown, issuer: string): JsonObject {
 
 function validateKind(
   members: JsonObject,
-  { scheme }: { readonly scheme: TokenScheme },
+  scheme: TokenScheme,
   { issuer, profile }: IntrospectionExpectations,
 ): void {
   const type = memberOf(members, 'token_type') ?? undefined
-  const types = [...ACCESS_TOKEN_TYPES[scheme], ...(profile.introspectionTokenTypes ?? [])]
-  if (type !== undefined && !(typeof type === 'string' && types.includes(type.toLowerCase()))) {
+  const isAccepted = (name: string) =>
+    ACCESS_TOKEN_TYPES[scheme].includes(name) || profile.introspectionTokenTypes?.includes(name) === true
+  if (type !== undefined && !(typeof type === 'string' && isAccepted(type.toLowerCase()))) {
     throw invalidToken('opaque_token_type_mismatch', {
       issuer,
       name: 'token_type',
