@@ -54,11 +54,6 @@ export interface ResourceServerOptions extends IssuersOptions {
   /** Tokens bound to a client certificate. Accepted without any option, where this process ends TLS itself. */
   readonly mtls?: MtlsOptions
   /**
-  /** Tokens bound to a key of the client's. Accepted without any option, where `resource` is an https or http URL. */
-  readonly dpop?: DpopOptions
-  /** Tokens bound to a client certificate. Accepted without any option, where this process ends TLS itself. */
-  readonly mtls?: MtlsOptions
-  /**
    * Scopes by a scope that includes them, for the guards: `{ orders: ['orders:read', 'orders:write'] }`.
    * Default none: no scope implies another by its name. Danger: widens what tokens permit.
    */
