@@ -95,7 +95,6 @@ export type { JwksOptions, MetadataOptions } from './core/options/jwks-options.j
 export type { JwtOptions } from './core/options/jwt-options.js'
 export type { CertificateField, MtlsOptions } from './core/options/mtls-options.js'
 export type { ProfileOptions } from './core/options/profile-options.js'
-export type { CertificateField, MtlsOptions } from './core/options/mtls-options.js'
 export type { ResourceServerOptions } from './core/options/options.js'
 export type { RevocationOptions, StatusListOptions } from './core/options/revocation-options.js'
 export { InvalidDpopProofError, UseDpopNonceError } from './core/sender-constraint/dpop-errors.js'
