@@ -8,17 +8,22 @@ const TYPE_TESTS = ['express', 'mcp', 'options'].map((name) => resolve('__tests_
 
 /** What the fragments of the page leave to the reader. */
 const AROUND = `
-import type { Server } from 'node:http'
+import { expect } from '@jest/globals'
 import express, { type RequestHandler } from 'express'
-import { requireAnyScope, requireClaim, requireScopes, resourceServer } from 'express-resource-server'
-import type { ResourceServerOptions } from 'express-resource-server'
+import * as z from 'zod'
+import {
+  allOf, anyOf, auditRoutes, backchannelLogout, protectedResourceMetadata, requireAnyScope, requireClaim,
+  requireFresh, requireRole, requireScopes, resourceServer,
+} from 'express-resource-server'
+import type { ResourceServer, ResourceServerOptions } from 'express-resource-server'
 declare const app: express.Express
-declare const httpServer: Server
 declare const options: ResourceServerOptions
-declare const resource: string, issuer: string, clientId: string, clientSecret: string
+declare const resource: string, issuer: string, clientId: string, clientSecret: string, nonceSecret: string
 declare const list: RequestHandler, create: RequestHandler, reports: RequestHandler
 declare const acme: RequestHandler, adults: RequestHandler
 `
+/** What most fragments begin with; those that make one of their own do not. */
+const SERVER = 'declare const server: ResourceServer\n'
 
 interface Block {
   readonly path: string
@@ -31,8 +36,12 @@ const blocks: readonly Block[] = [
 ].map(([, code = ''], index) => ({
   path: join(resolve('.'), `readme-block-${index}.ts`),
   firstLine: code.split('\n').find((line) => !line.startsWith('import')) ?? '',
-  text: code.includes("from 'express-resource-server'") ? code : AROUND + withoutEllipses(code),
+  text: code.includes("from 'express-resource-server'") ? code : aroundOf(code) + withoutEllipses(code),
 }))
+
+function aroundOf(code: string): string {
+  return code.includes('const server =') ? AROUND : AROUND + SERVER
+}
 
 function withoutEllipses(code: string): string {
   return code.replaceAll('{ … }', 'options').replaceAll('(…)', '(() => undefined)')

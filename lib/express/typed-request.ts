@@ -25,7 +25,7 @@ export interface TypedRequests<Claims extends object> {
   /**
    * A handler behind this resource server that knows the type of `req.auth.claims`. A request without a token is
    * refused (401), one that this resource server has not accepted is an error.
-   * @example app.get('/orders', api.handle((req, res) => res.json(ordersOf(req.auth.claims.tenant))))
+   * @example app.get('/orders', api.handle((req, res) => res.end(req.auth.claims.tenant)))
    */
   handle<Request extends IncomingMessage, Response extends ServerResponse>(
     handler: (request: TypedRequest<Request, Claims>, response: Response, next: Next) => unknown,
