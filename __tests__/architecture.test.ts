@@ -9,7 +9,7 @@ const LIB = resolve('lib')
 /** Imports point down this list only; folders on one line never import each other. */
 const LAYERS = [
   ['main'],
-  ['index', 'express', 'testing'],
+  ['index', 'express', 'redis', 'testing'],
   ['core/authenticate', 'core/hints'],
   ['core/options'],
   [

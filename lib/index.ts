@@ -74,6 +74,7 @@ export {
   type ResourceServerEvent,
 } from './core/events.js'
 export type { EventMeaning } from './core/revocation/caep.js'
+export { StoreError, type Store } from './core/io/store.js'
 export { REVOCATION_CHANNEL, type OnRevocation, type RevocationEvent } from './core/revocation/effects.js'
 export type { FeedHealth } from './core/revocation/feeds.js'
 export type { LogFollower, RevocationLog, SeenOnce } from './core/revocation/ports.js'
@@ -97,6 +98,7 @@ export type { CertificateField, MtlsOptions } from './core/options/mtls-options.
 export type { ProfileOptions } from './core/options/profile-options.js'
 export type { ResourceServerOptions } from './core/options/options.js'
 export type { RevocationOptions, StatusListOptions } from './core/options/revocation-options.js'
+export type { SharedStore, StoreHealth } from './core/options/store-options.js'
 export { InvalidDpopProofError, UseDpopNonceError } from './core/sender-constraint/dpop-errors.js'
 export type { TokenLocation, TokenRequest } from './core/token/extraction.js'
 export type { RouteOpaque } from './core/token/opaque.js'

@@ -52,7 +52,11 @@ export function createAuthenticator(options: ResolvedOptions): Authenticator {
   const verifySignature = createSignatureVerification()
   const connections = { send, sendPublic: publicHttp.send, verifySignature }
   const { validate, issuers } = createTokenValidation({ ...options, ...connections })
-  const sender = createConfirmation({ ...options.senderConstraint, verifySignature })
+  const sender = createConfirmation({
+    ...options.senderConstraint,
+    verifySignature,
+    ...(options.store && { store: options.store }),
+  })
   const revocation = createRevocation({
     settings: options.revocation,
     // of issuers that a function names nothing is known before their tokens come
@@ -85,7 +89,7 @@ export function createAuthenticator(options: ResolvedOptions): Authenticator {
     },
     renewedNonce: (request) => sender.renewedNonce(request),
     async ready() {
-      await Promise.all([http.ready(), ...issuers.open.map(readyIssuer)])
+      await Promise.all([http.ready(), ...issuers.open.map(readyIssuer), revocation.ready()])
     },
     revocation,
     health: () => issuers.open.map(toHealth),

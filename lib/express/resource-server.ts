@@ -10,6 +10,7 @@ import { createHints } from '../core/hints.js'
 import type { RevocationHealth, RevocationPlane } from '../core/revocation/revocation.js'
 import type { Revocation, Revocations } from '../core/revocation/revocations.js'
 import { resolveOptions, type ResolvedOptions, type ResourceServerOptions } from '../core/options/options.js'
+import type { StoreHealth } from '../core/options/store-options.js'
 import type { TokenRequest } from '../core/token/extraction.js'
 import { answerError } from './answer.js'
 import { sendNonce } from './nonce.js'
@@ -30,6 +31,8 @@ export interface ResourceServerHealth {
   readonly resource: string
   readonly issuers: readonly IssuerHealth[]
   readonly revocation: RevocationHealth
+  /** Undefined where nothing is shared, or the store does not say. */
+  readonly store: StoreHealth | undefined
 }
 
 /** What other handlers of this package read of a resource server. */
@@ -44,8 +47,9 @@ export interface ResourceServer<Claims extends object = Readonly<Record<string, 
   readonly revocations: Revocations
   readonly [REVOCATION]: RevocationPlane
   /**
-   * Discovers the issuers and loads their keys ahead of traffic. Optional: the first request does it else.
-   * @throws UnavailableError naming the first issuer that cannot be reached; it may be called again
+   * Discovers the issuers, loads their keys and replays a shared log of revocations ahead of traffic. Optional:
+   * the first request does it else, except for the log: until it is replayed, `revocation.maxLagSeconds` decides.
+   * @throws UnavailableError naming the first issuer that cannot be reached, or the log; it may be called again
    */
   ready(): Promise<void>
   /**
@@ -112,6 +116,7 @@ export function resourceServer(options: ResourceServerOptions): ResourceServer {
       resource: resolved.resource,
       issuers: authenticator.health(),
       revocation: revocation.health(),
+      store: resolved.store?.health?.(),
     }),
     close: () => authenticator.close(),
   })

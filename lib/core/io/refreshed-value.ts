@@ -7,6 +7,11 @@ import { UnavailableError } from '../errors.js'
 export interface RefreshedValueOptions<T> {
   /** Fetches the value; rejects with the outage, and wants a deadline of its own. */
   readonly load: () => Promise<{ readonly value: T; readonly lifetimeSeconds?: number | undefined }>
+  /**
+   * Where to look when it cannot be fetched and there is none that may serve, and when that one was fetched
+   * (milliseconds since the epoch): it counts from then.
+   */
+  readonly lastResort?: (() => Promise<{ readonly value: T; readonly at: number } | undefined>) | undefined
   /** Seconds between refreshes; a shorter lifetime given by the source is honoured down to 30 seconds. */
   readonly refreshSeconds: number
   /** Seconds since the last success for which the value may serve. */
@@ -83,12 +88,12 @@ export function createRefreshedValue<T>(options: RefreshedValueOptions<T>): Refr
     return value
   }
 
-  function fail(error: unknown): never {
+  function fail(error: unknown): Promise<T> {
     lastError = error
     if (options.isPassedOn?.(error)) {
       schedule(Math.max(1, asked(error)), JITTER)
       pausedUntil = 0
-      throw error
+      return resort(error)
     }
     failures += 1
     const pause = Math.min(0.5 * 2 ** (failures - 1), MAX_PAUSE_SECONDS)
@@ -96,7 +101,14 @@ export function createRefreshedValue<T>(options: RefreshedValueOptions<T>): Refr
     if (asked(error) > pause) schedule(asked(error), 0)
     else schedule(pause, JITTER)
     pausedUntil = refreshAt
-    throw again(error, pausedUntil - Date.now())
+    return resort(again(error, pausedUntil - Date.now()))
+  }
+
+  async function resort(error: unknown): Promise<T> {
+    const found = mayServe(Date.now()) ? undefined : await options.lastResort?.()
+    if (!found) throw error
+    loaded = found
+    return found.value
   }
 
   function refresh(): Promise<T> {

@@ -10,6 +10,7 @@ import { createCache } from '../io/cache.js'
 import { sha256 } from '../io/digest.js'
 import { createRefreshedValue, type RefreshedValueHealth } from '../io/refreshed-value.js'
 import { fetchJson, outage } from './fetch-json.js'
+import type { KeyArchive } from './key-archive.js'
 import { parseKeySet, selectKeys, type KeyHint, type KeySet, type VerificationKey } from './key-set.js'
 
 export interface JwksSettings {
@@ -32,6 +33,8 @@ export interface JwksOptions {
   readonly isUriMissing: (error: unknown) => boolean
   /** Called when fetching failed: the address may have changed. */
   readonly onFailure: () => void
+  /** Where the last good key set is kept beside this process, if anywhere. */
+  readonly archive?: KeyArchive | undefined
   readonly send: SendRequest
 }
 
@@ -85,11 +88,20 @@ export function createJwks(options: JwksOptions): KeySource {
     refreshSeconds: jwks.refreshSeconds,
     maxStaleSeconds: jwks.maxStaleSeconds,
     isPassedOn: options.isUriMissing,
+    lastResort: recallArchived,
   })
 
-  function remember(loaded: { value: KeySet; lifetimeSeconds: number | undefined }) {
+  function remember(loaded: Awaited<ReturnType<typeof loadKeySet>>) {
     latest = loaded.value
+    options.archive?.keep(loaded.document)
     return loaded
+  }
+
+  async function recallArchived() {
+    const kept = await options.archive?.recall()
+    const value = kept && parseKeySet(kept.document, latest)
+    if (value) latest = value
+    return value && { value, at: Math.min(kept.fetchedAt, Date.now()) }
   }
 
   function reportFailure(error: unknown): never {
@@ -232,7 +244,7 @@ async function loadKeySet({ issuer, jwks, jwksUri, send }: JwksOptions, former: 
   const document = await fetchJson(send, request)
   const value = parseKeySet(document.value, former)
   if (!value) throw outage(request, 'a body that is no JSON Web Key Set')
-  return { value, lifetimeSeconds: document.lifetimeSeconds }
+  return { value, document: document.value, lifetimeSeconds: document.lifetimeSeconds }
 }
 
 /** A set in which a name is borne, if only by keys for other algorithms, needs no look-up of that name. */

@@ -5,9 +5,11 @@
  */
 import { UnavailableError } from '../errors.js'
 import type { SendRequest } from '../io/http.js'
+import type { Store } from '../io/store.js'
 import type { RefreshedValue, RefreshedValueHealth } from '../io/refreshed-value.js'
 import { createDiscovery, type IssuerMetadata, type MetadataSettings } from './discovery.js'
 import type { KeySet } from './key-set.js'
+import { createKeyArchive } from './key-archive.js'
 import { createFixedKeys, createJwks, type JwksSettings, type KeySource } from './jwks.js'
 
 export interface IssuerSettings {
@@ -66,12 +68,14 @@ export function namesOf({ issuer, aliases }: IssuerSettings): readonly string[] 
   return [issuer, ...aliases]
 }
 
+/** @param sealed a store that only these nodes can write; the keys are kept there for worse times */
 export function createTrustedIssuer<S extends IssuerSettings>(
   settings: S,
   send: SendRequest,
+  sealed?: Store,
 ): TrustedIssuer<S> {
   const discovery = createDiscovery({ ...settings, send })
-  const keys = createKeys(settings, discovery, send)
+  const keys = createKeys(settings, { discovery, send, sealed })
   return {
     settings,
     keys,
@@ -84,17 +88,22 @@ export function createTrustedIssuer<S extends IssuerSettings>(
   }
 }
 
+interface KeySurroundings {
+  readonly discovery: RefreshedValue<IssuerMetadata>
+  readonly send: SendRequest
+  readonly sealed: Store | undefined
+}
+
 function createKeys(
-  settings: IssuerSettings,
-  discovery: RefreshedValue<IssuerMetadata>,
-  send: SendRequest,
+  { issuer, jwks }: IssuerSettings,
+  { discovery, send, sealed }: KeySurroundings,
 ): KeySource {
-  const { issuer, jwks } = settings
   if (jwks.keys) return createFixedKeys(issuer, jwks.keys)
   return createJwks({
     issuer,
     jwks,
     send,
+    archive: sealed && createKeyArchive(sealed, { issuer, ...jwks }),
     jwksUri: () => jwks.uri ?? discoverJwksUri(issuer, discovery),
     isUriMissing: isMetadataOutage,
     onFailure: () => discovery.expire(),

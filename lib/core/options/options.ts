@@ -24,6 +24,7 @@ import {
   type Rules,
 } from './rules.js'
 import { resolveRevocation, type RevocationOptions } from './revocation-options.js'
+import { store, type SharedStore } from './store-options.js'
 import type { RevocationSettings } from '../revocation/revocation.js'
 import type { SenderConstraintSettings } from '../sender-constraint/confirmation.js'
 import type { ExtractionSettings, TokenLocation } from '../token/extraction.js'
@@ -75,6 +76,13 @@ export interface ResourceServerOptions extends IssuersOptions {
   readonly onRefusal?: OnRefusal
   /** How revoked tokens become known before they expire. */
   readonly revocation?: RevocationOptions
+  /**
+   * What several nodes of this API share, such as `redisStore(client)`: used DPoP proofs, received statements,
+   * introspection answers, and revocations where it has a log. Default none: each node by itself. While it is
+   * down, requests with DPoP proofs get 503, caches are bypassed, and revocations follow `whenStale`. Danger:
+   * without it, a DPoP proof is good once at each node.
+   */
+  readonly store?: SharedStore
   /** An undici dispatcher for all outbound calls: a proxy, a private CA. Not closed by `close()`. */
   readonly dispatcher?: Dispatcher
 }
@@ -94,6 +102,7 @@ export interface ResolvedOptions extends TrustSettings {
   readonly claims: ClaimsSchema | undefined
   readonly onRefusal: OnRefusal | undefined
   readonly revocation: RevocationSettings
+  readonly store: SharedStore | undefined
   readonly dispatcher: Dispatcher | undefined
 }
 
@@ -116,6 +125,7 @@ const RULES: Rules = {
   claims: rule('a Standard Schema (zod, valibot, arktype …)', 'z.object({ … })', isStandardSchema),
   onRefusal: callback,
   revocation: section,
+  store,
   dispatcher: rule('an undici Dispatcher', 'new ProxyAgent(…)', hasDispatch),
 }
 
@@ -139,7 +149,8 @@ export function resolveOptions(options: ResourceServerOptions): ResolvedOptions 
     challengeScopes: options.challengeScopes ?? [],
     claims: options.claims,
     onRefusal: options.onRefusal,
-    revocation: resolveRevocation(options.revocation),
+    revocation: resolveRevocation(options.revocation, options.store),
+    store: options.store,
     dispatcher: options.dispatcher,
   }
 }

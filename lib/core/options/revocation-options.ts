@@ -1,6 +1,6 @@
 /** The options under `revocation`. */
 import type { OnRevocation } from '../revocation/effects.js'
-import type { RevocationLog, SeenOnce } from '../revocation/ports.js'
+import { createSharedSeenOnce, type RevocationLog, type SeenOnce } from '../revocation/ports.js'
 import type { RevocationSettings } from '../revocation/revocation.js'
 import type { RevocationFeed } from '../revocation/run-feed.js'
 import type { StatusListSettings } from '../revocation/status-check.js'
@@ -15,6 +15,7 @@ import {
   section,
   type Rules,
 } from './rules.js'
+import { assertKeepsLongEnough, type SharedStore } from './store-options.js'
 
 /** How revoked tokens become known before they expire. Nothing of it is needed to call `server.revocations`. */
 export interface RevocationOptions {
@@ -46,9 +47,9 @@ export interface RevocationOptions {
   readonly maxTokenLifetimeSeconds?: number
   /** Sources of your own. */
   readonly feeds?: readonly RevocationFeed[]
-  /** A log that several nodes share. Default: none, each node knows what it was told itself. */
+  /** A log that several nodes share. Default: that of `store`, else none: each node knows what it was told itself. */
   readonly log?: RevocationLog
-  /** A memory of received statements that several nodes share. Default: in this process. */
+  /** A memory of received statements that several nodes share. Default: in `store`, else in this process. */
   readonly seenOnce?: SeenOnce
   /** Token Status Lists (`status.status_list`). Default on. Danger: with false a token that names a list is accepted whatever the list says. */
   readonly statusList?: false | StatusListOptions
@@ -121,17 +122,19 @@ const STATUS_LIST_RULES: Rules = {
 }
 
 /** @throws ConfigurationError */
-export function resolveRevocation(given: RevocationOptions = {}): RevocationSettings {
+export function resolveRevocation(given: RevocationOptions = {}, store?: SharedStore): RevocationSettings {
   assertOptions(given, 'revocation', RULES)
+  const log = given.log ?? store?.log
+  assertKeepsLongEnough(log, given.maxTokenLifetimeSeconds ?? 86_400)
   return {
-    maxLagSeconds: given.maxLagSeconds ?? (given.log && 10),
+    maxLagSeconds: given.maxLagSeconds ?? (log && 10),
     whenStale: given.whenStale ?? 'introspect',
     whenUncheckable: given.whenUncheckable ?? 'unavailable',
     maxEntries: given.maxEntries ?? 250_000,
     maxTokenLifetimeSeconds: given.maxTokenLifetimeSeconds ?? 86_400,
     feeds: given.feeds ?? [],
-    log: given.log,
-    seenOnce: given.seenOnce,
+    log,
+    seenOnce: given.seenOnce ?? (store && createSharedSeenOnce(store)),
     statusList: given.statusList === false ? false : resolveStatusList(given.statusList ?? {}),
     onRevocation: given.onRevocation,
   }

@@ -5,6 +5,7 @@
 import { UnavailableError } from '../errors.js'
 import { createCache } from '../io/cache.js'
 import { sha256 } from '../io/digest.js'
+import type { Store } from '../io/store.js'
 import type { RevocationRecord } from './record.js'
 
 /** Called by a log for whoever follows it. */
@@ -16,12 +17,21 @@ export interface LogFollower {
    * came). Called at least every few seconds while the log is there: it is the proof of freshness.
    */
   onHeartbeat(): void
+  /**
+   * There was a record, but nobody can tell what it says: anything may have been revoked.
+   * @param at seconds since the epoch at which it was appended
+   */
+  onUnreadable(at: number): void
   /** The log cannot be read at the moment. It goes on by itself, from where it stopped. */
   onFailure(error: unknown): void
+  /** All that is known here: a log that lost its records gets them back from those who follow it. */
+  known(): Iterable<RevocationRecord>
 }
 
 /** An append-only log of revocations, shared by all nodes. It keeps records for at least the life of a token. */
 export interface RevocationLog {
+  /** Seconds for which records are kept at least. Undefined: for good. */
+  readonly retentionSeconds?: number
   /** Resolves when the record is kept where others will find it. Has a deadline of its own. */
   append(record: RevocationRecord): Promise<void>
   /** Replays the log and tails it until the signal aborts; resolves then. */
@@ -61,5 +71,14 @@ export function createSeenOnce(): SeenOnce {
   return {
     has: (name) => seen.get(name, Date.now()) !== undefined,
     remember: (name, seconds) => seen.set(name, { until: Date.now() + seconds * 1000 }),
+  }
+}
+
+/** In a store that several nodes share. */
+export function createSharedSeenOnce(store: Store): SeenOnce {
+  const keyOf = (name: string) => `seen:${name}`
+  return {
+    has: async (name) => (await store.get(keyOf(name))) !== undefined,
+    remember: (name, seconds) => store.set(keyOf(name), '', seconds * 1000),
   }
 }

@@ -1,4 +1,5 @@
 /** All that is known of revocations in one resource server, and what comes to know it. */
+import { UnavailableError } from '../errors.js'
 import type { SendRequest } from '../io/http.js'
 import type { VerifySignature } from '../issuer/signature.js'
 import { createRevocationCheck, type RevocationCheck, type RevocationPolicy } from './check.js'
@@ -6,8 +7,14 @@ import { createRevocationReport, type OnRevocation } from './effects.js'
 import type { IssuerOfTokens } from './issuer-of-tokens.js'
 import { createFeeds, type FeedHealth, type Feeds } from './feeds.js'
 import { createCheckedSeenOnce, createSeenOnce, type RevocationLog, type SeenOnce } from './ports.js'
+import type { RevocationRecord } from './record.js'
 import { createRevocationIndex } from './revocation-index.js'
-import { createRevocations, type RevocationSink, type RevocationStats } from './revocations.js'
+import {
+  createRevocations,
+  type ListedRevocation,
+  type RevocationSink,
+  type RevocationStats,
+} from './revocations.js'
 import { keepRunning, type RevocationFeed } from './run-feed.js'
 import { createStatusCheck, type StatusListSettings } from './status-check.js'
 import { createSuspects } from './suspects.js'
@@ -52,6 +59,8 @@ export interface RevocationPlane extends RevocationCheck {
   /** Aborted by `close()`. */
   readonly signal: AbortSignal
   findIssuer(name: string): IssuerOfTokens | undefined
+  /** Resolves when a shared log has been replayed. @throws UnavailableError (rejects) if it cannot be read */
+  ready(): Promise<void>
   health(): RevocationHealth
   close(): void
 }
@@ -89,7 +98,9 @@ export function createRevocation(options: RevocationOptions): RevocationPlane {
     for (const index of indexes.values()) index.sweep()
   }, SWEEP_MS)
   sweeping.unref()
-  startFeeds({ settings, feeds, revocations, signal: closing.signal })
+  const running = { settings, feeds, revocations, signal: closing.signal }
+  startFeeds(running)
+  const log = settings.log && followLog(settings.log, running)
 
   return {
     ...check,
@@ -103,6 +114,7 @@ export function createRevocation(options: RevocationOptions): RevocationPlane {
     tell,
     signal: closing.signal,
     findIssuer,
+    ready: async () => log?.replayed(),
     health: () => ({ indexes: revocations.stats(), feeds: feeds.health(), suspects: suspects.size }),
     close() {
       closing.abort()
@@ -129,11 +141,19 @@ function startFeeds({ settings, feeds, revocations, signal }: Running): void {
       return run(emit, { signal, heartbeat })
     })
   }
-  if (settings.log) followLog(settings.log, { settings, feeds, revocations, signal })
 }
 
-function followLog(log: RevocationLog, { feeds, revocations, signal }: Running): void {
+/** @returns `replayed()`: resolves once the log has been read to its end, rejects if it fails before */
+function followLog(log: RevocationLog, { feeds, revocations, signal }: Running) {
   const feed = feeds.open({ name: 'log', heartbeats: true })
+  const waiting = new Set<(cause?: unknown) => void>()
+  let isReplayed = false
+
+  function settle(cause?: unknown): void {
+    for (const tell of waiting) tell(cause)
+    waiting.clear()
+  }
+
   void keepRunning(feed, signal, (worked) =>
     log.follow(
       {
@@ -144,10 +164,42 @@ function followLog(log: RevocationLog, { feeds, revocations, signal }: Running):
         onHeartbeat() {
           worked()
           feed.heartbeat()
+          isReplayed = true
+          settle()
         },
-        onFailure: (error) => feed.failed(error),
+        onUnreadable(at) {
+          for (const { issuer } of revocations.stats()) revocations.apply(unreadable(issuer, at))
+          feed.failed(new Error('a record of the log cannot be read: tokens issued up to it are suspect'))
+        },
+        onFailure(error) {
+          feed.failed(error)
+          settle(error)
+        },
+        *known() {
+          for (const listed of revocations.list()) yield toRecord(listed)
+        },
       },
       signal,
     ),
   )
+
+  return {
+    async replayed(): Promise<void> {
+      if (isReplayed) return
+      const cause = await new Promise<unknown>((resolve) => waiting.add(resolve))
+      if (cause !== undefined) throw new UnavailableError('revocation_log_unavailable', { cause })
+    },
+  }
+}
+
+/** What it says may be about any token of that time. */
+function unreadable(issuer: string, issuedBefore: number): RevocationRecord {
+  return { issuer, target: { kind: 'issuer' }, verdict: 'suspect', issuedBefore, source: 'log' }
+}
+
+/** When it was heard of here is of no use to others. */
+function toRecord(listed: ListedRevocation): RevocationRecord {
+  const record: RevocationRecord & { heardAt?: number } = { ...listed }
+  delete record.heardAt
+  return record
 }

@@ -45,11 +45,16 @@ export type Judgement =
 
 /**
  * @param answer whatever the endpoint said, parsed
+ * @param answeredAt milliseconds since the epoch
  * @returns the facts of an active access token for this API, or the refusal
  */
-export function judgeAnswer(answer: unknown, expected: IntrospectionExpectations): Judgement {
+export function judgeAnswer(
+  answer: unknown,
+  expected: IntrospectionExpectations,
+  answeredAt?: number,
+): Judgement {
   try {
-    return toFacts(answer, expected)
+    return toFacts(answer, expected, answeredAt)
   } catch (error) {
     if (!(error instanceof InvalidTokenError)) throw error
     return { refusal: error, until: endOfRefusal(answer, error, expected) }
@@ -68,6 +73,7 @@ function endOfRefusal(
 }
 
 /**
+ * @param answeredAt milliseconds since the epoch
  * @returns the facts of an active access token, and when its `exp` is over (milliseconds since the epoch)
  * @throws InvalidTokenError in one and the same words whatever is wrong (RFC 7662 §4). Absent members are
  * forgiven where the RFC makes them optional; contradicting ones never.
@@ -75,6 +81,7 @@ function endOfRefusal(
 export function toFacts(
   answer: unknown,
   expected: IntrospectionExpectations,
+  answeredAt: number = Date.now(),
 ): { facts: TokenFacts; until: number } {
   const { issuer, profile, common } = expected
   const members = activeMembers(answer, issuer)
@@ -99,7 +106,7 @@ export function toFacts(
     ...(expiresAt === undefined ? {} : { expiresAt }),
     ...(issuedAt === undefined ? {} : { issuedAt }),
     claims: members,
-    checkedAt: Math.floor(Date.now() / 1000),
+    checkedAt: Math.floor(answeredAt / 1000),
   }
   return { facts: deepFreeze(facts), until: expiresAt === undefined ? Infinity : expiresAt * 1000 }
 }

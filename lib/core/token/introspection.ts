@@ -9,12 +9,14 @@ import { createCache } from '../io/cache.js'
 import { createCircuitBreaker, type CircuitHealth, type ServiceSign } from '../io/circuit-breaker.js'
 import { createHttpClient, type HttpClient, type SendRequest } from '../io/http.js'
 import { createSingleFlight } from '../io/single-flight.js'
+import type { Store } from '../io/store.js'
 import type { KeySource } from '../issuer/jwks.js'
 import type { VerifySignature } from '../issuer/signature.js'
 import { createClientAuthentication, type ClientCredentials } from './client-authentication.js'
 import { createIntrospectionCall, type IntrospectionEndpoint } from './introspection-call.js'
 import { judgeAnswer, type IntrospectionExpectations, type Judgement } from './introspection-answer.js'
 import { createSignedAnswer, type SignedResponseSettings } from './introspection-jwt.js'
+import { createSharedAnswers, type SharedAnswer, type SharedAnswers } from './shared-answers.js'
 
 export interface IntrospectionSettings extends ClientCredentials {
   /** Undefined: discovered. */
@@ -47,6 +49,8 @@ export interface IntrospectionOptions extends IntrospectionExpectations {
   readonly keys: KeySource
   readonly verifySignature: VerifySignature
   readonly send: SendRequest
+  /** Where answers are shared with other nodes, if anywhere. */
+  readonly store?: Store | undefined
 }
 
 /** What an answer says about a token: the facts, or why it is none for this API. */
@@ -57,8 +61,9 @@ export interface Introspection {
   /** A verdict of an earlier answer that still holds. */
   recall(digest: string): Verdict | undefined
   /**
-   * The verdict of an answer now. Simultaneous callers with one token share one call; those who name a
-   * `flight` share only with the callers that name the same.
+   * The verdict of an answer now, or of one that another node just got. Simultaneous callers with one token
+   * share one call; those who name a `flight` share only with the callers that name the same, and have the
+   * server itself asked.
    * @throws UnavailableError if the server gave no usable answer
    */
   ask(token: string, digest: string, flight?: string): Promise<Verdict>
@@ -85,6 +90,12 @@ interface Remembered<V> {
   readonly until: number
 }
 
+/** What an answer is worth here; `until`: how long it is believed. */
+interface Judged extends Omit<SharedAnswer, 'answer'> {
+  readonly judgement: Judgement
+  readonly until: number
+}
+
 type Positive = Extract<Verdict, { facts: unknown }>
 type Negative = Extract<Verdict, { refusal: unknown }>
 
@@ -96,6 +107,7 @@ export function createIntrospection(options: IntrospectionOptions): Introspectio
   const breaker = createBreaker(issuer, settings)
   const limit = createLimit(issuer, settings)
   const connection = createConnection(options)
+  const shared = shareAnswers(options)
   const call = createIntrospectionCall({
     issuer,
     settings,
@@ -109,9 +121,24 @@ export function createIntrospection(options: IntrospectionOptions): Introspectio
   // from the inside out: ask, unless it keeps failing, unless too many ask already
   const answerFor = (token: string) => limit.run(() => breaker.run(() => call(token)))
 
-  async function askAndRemember(token: string, digest: string): Promise<Verdict> {
+  /** An answer that another node got is judged like one of ours, and counts from when it came. */
+  function judge(answer: SharedAnswer): Judged {
+    const { answeredAt, isShared } = answer
+    const vouchedAt = isShared ? answeredAt - CLOCK_SKEW_MS : answeredAt
+    const judgement = judgeAnswer(answer.answer, options, vouchedAt)
+    return { judgement, answeredAt, isShared, until: memory.freshUntil(judgement, answeredAt) }
+  }
+
+  /** @param isFresh what another node was told before will not do */
+  async function ask(token: string, isFresh: boolean): Promise<Judged> {
+    const question = { token, ask: () => answerFor(token), judge }
+    if (!shared) return judge({ answer: await question.ask(), answeredAt: Date.now(), isShared: false })
+    return isFresh ? shared.renew(question) : shared.find(question)
+  }
+
+  async function askAndRemember(token: string, digest: string, isFresh: boolean): Promise<Verdict> {
     try {
-      return memory.remember(digest, judgeAnswer(await answerFor(token), options))
+      return memory.remember(digest, await ask(token, isFresh))
     } catch (error) {
       const stale = isDown(error) ? memory.recallStale(digest) : undefined
       if (stale) return stale
@@ -121,7 +148,11 @@ export function createIntrospection(options: IntrospectionOptions): Introspectio
 
   return {
     recall: memory.recall,
-    ask: (token, digest, flight = digest) => share(flight, () => askAndRemember(token, digest)),
+    ask(token, digest, flight) {
+      const isFresh = flight !== undefined
+      const key = flight ?? (shared ? `shared ${digest}` : digest)
+      return share(key, () => askAndRemember(token, digest, isFresh))
+    },
     async ready() {
       await Promise.all([discoverEndpoint(), settings.signedResponse && keys.ready()])
     },
@@ -131,6 +162,15 @@ export function createIntrospection(options: IntrospectionOptions): Introspectio
     },
     close: () => connection.close(),
   }
+}
+
+/** Clocks of two nodes may be apart by so much: an answer of another counts as that much older. */
+const CLOCK_SKEW_MS = 5000
+
+function shareAnswers({ settings, issuer, store }: IntrospectionOptions): SharedAnswers | undefined {
+  const { cacheTtlSeconds, negativeCacheTtlSeconds, endpoint, timeoutMs } = settings
+  if (!store || cacheTtlSeconds + negativeCacheTtlSeconds === 0) return undefined
+  return createSharedAnswers({ store, issuer, endpoint, credentials: settings, timeoutMs })
 }
 
 /** A client certificate needs connections of its own. */
@@ -163,23 +203,28 @@ function createMemory(settings: IntrospectionSettings) {
   const positive = createCache<Remembered<Positive>>(settings.cacheMaxEntries)
   const negative = createCache<Remembered<Negative>>(settings.cacheMaxEntries)
 
-  function remember(digest: string, judgement: Judgement): Verdict {
-    const askedAt = Date.now()
-    const end = (seconds: number) => Math.min(judgement.until, askedAt + seconds * 1000)
+  function freshUntil(judgement: Judgement, answeredAt: number): number {
+    const seconds = 'refusal' in judgement ? settings.negativeCacheTtlSeconds : settings.cacheTtlSeconds
+    return Math.min(judgement.until, answeredAt + seconds * 1000)
+  }
+
+  function remember(
+    digest: string,
+    { judgement, answeredAt: askedAt, isShared, until: end }: Judged,
+  ): Verdict {
     if ('refusal' in judgement) {
-      const until = end(settings.negativeCacheTtlSeconds)
       // what is known to be bad must not come back as a stale good one
       positive.delete(digest)
       const verdict = { refusal: judgement.refusal }
-      negative.set(digest, { verdict, askedAt, freshUntil: until, until })
+      negative.set(digest, { verdict, askedAt, freshUntil: end, until: end })
       return verdict
     }
     const { facts } = judgement
-    const freshUntil = end(settings.cacheTtlSeconds)
-    const until = end(settings.cacheTtlSeconds + settings.staleIfErrorSeconds)
+    const serveSeconds = settings.cacheTtlSeconds + settings.staleIfErrorSeconds
+    const until = Math.min(judgement.until, askedAt + serveSeconds * 1000)
     negative.delete(digest)
-    positive.set(digest, { verdict: { facts, source: 'cache' }, askedAt, freshUntil, until })
-    return { facts, source: 'introspection' }
+    positive.set(digest, { verdict: { facts, source: 'cache' }, askedAt, freshUntil: end, until })
+    return { facts, source: isShared ? 'cache' : 'introspection' }
   }
 
   function recall(digest: string): Verdict | undefined {
@@ -196,7 +241,7 @@ function createMemory(settings: IntrospectionSettings) {
   }
 
   const sizes = () => ({ cachedPositive: positive.size, cachedNegative: negative.size })
-  return { remember, recall, recallStale, sizes }
+  return { remember, freshUntil, recall, recallStale, sizes }
 }
 
 /** Being refused ourselves, or being overloaded, does not make the server a server that is down. */

@@ -2,6 +2,7 @@
 import { UnavailableError } from '../errors.js'
 import { createCache, type Cache } from '../io/cache.js'
 import type { SendRequest } from '../io/http.js'
+import type { Store } from '../io/store.js'
 import type { IssuerMetadata } from '../issuer/discovery.js'
 import type { Profile } from '../issuer/profiles.js'
 import { isOnHost } from '../issuer/discovery.js'
@@ -53,28 +54,36 @@ export interface TokenIssuer {
 interface Shared {
   readonly send: SendRequest
   readonly verifySignature: VerifySignature
+  readonly store: Store | undefined
+}
+
+/** A store, and the part of it that only these nodes can have written. */
+export interface SharedMemory extends Store {
+  readonly sealed?: Store
 }
 
 /** What all issuers share. */
 export interface TokenIssuerTools extends Connections {
   readonly verifySignature: VerifySignature
+  /** What several nodes share, if anything: introspection answers, and sealed the keys. */
+  readonly store?: SharedMemory | undefined
   /** Undefined: claims are taken as they are. */
   readonly refineClaims: RefineClaims | undefined
 }
 
 export function createTokenIssuer(
   settings: TokenIssuerSettings,
-  { verifySignature, refineClaims, ...connections }: TokenIssuerTools,
+  { verifySignature, refineClaims, store, ...connections }: TokenIssuerTools,
 ): TokenIssuer {
   const send = selectConnection(settings, connections)
-  const trusted = createTrustedIssuer(settings, send)
+  const trusted = createTrustedIssuer(settings, send, store?.sealed)
   const { keys } = trusted
   const { jwt } = settings
   const validateJwt =
     jwt === false ? undefined : createJwtValidation({ ...settings, jwt, keys, verifySignature })
   const introspection =
     settings.introspection &&
-    createIssuerIntrospection(trusted, settings.introspection, { send, verifySignature })
+    createIssuerIntrospection(trusted, settings.introspection, { send, verifySignature, store })
   return {
     trusted,
     name: settings.issuer,

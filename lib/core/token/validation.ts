@@ -19,6 +19,7 @@ import type { VerifySignature } from '../issuer/signature.js'
 import {
   createTokenIssuer,
   type Connections,
+  type SharedMemory,
   type TokenIssuer,
   type TokenIssuerSettings,
 } from './token-issuer.js'
@@ -30,6 +31,7 @@ export interface TokenValidationOptions extends Connections {
   readonly routeOpaque: RouteOpaque | undefined
   readonly claims: ClaimsSchema | undefined
   readonly verifySignature: VerifySignature
+  readonly store: SharedMemory | undefined
 }
 
 export interface TokenValidation {
