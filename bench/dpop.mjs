@@ -4,8 +4,10 @@
 import { createHash, generateKeyPairSync, randomUUID, sign, verify } from 'node:crypto'
 import { resourceServer } from '../dist/index.js'
 import { createTestIssuer } from '../dist/testing/test-issuer.js'
+import { markdownTable } from './lib/stats.mjs'
+import { save } from './lib/store.mjs'
 
-const REQUESTS = Number(process.argv[2] ?? 5000)
+const REQUESTS = Number(process.argv[2] ?? 4000)
 const RESOURCE = 'https://api.example.com'
 const issuer = await createTestIssuer()
 const server = resourceServer({
@@ -73,11 +75,12 @@ const signatures = Array.from({ length: REQUESTS }, (_, index) => {
 })
 
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
+const rows = []
 async function measure(name, work, make) {
   await cpuOf(work, make())
   const rounds = []
   for (let round = 0; round < 5; round += 1) rounds.push(await cpuOf(work, make()))
-  console.log(`${name.padEnd(52)} ${median(rounds).toFixed(1)} µs`)
+  rows.push([name, `${median(rounds).toFixed(1)} µs`])
   return median(rounds)
 }
 
@@ -94,7 +97,10 @@ for (const [name, work, one] of [
   const plain = await measure(`Bearer, known token, ${name}`, work, bearers)
   const dpop = await measure(`DPoP, known token and key, ${name}`, work, proofs)
   const more = dpop - plain - one
-  console.log(`  = one verification + ${more.toFixed(1)} µs (goal: at most 20)\n`)
+  rows.push([`DPoP more than Bearer, ${name}`, `one verification + ${more.toFixed(1)} µs (goal: at most 20)`])
 }
+const markdown = markdownTable(['CPU time, all threads', ''], rows)
+console.log(markdown)
+save('dpop', { title: 'a DPoP request against a Bearer request', markdown })
 await server.close()
 await issuer.close()

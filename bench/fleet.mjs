@@ -12,6 +12,8 @@ import { createServer } from 'node:net'
 import process from 'node:process'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createTestIssuer } from '../dist/testing/index.js'
+import { markdownTable } from './lib/stats.mjs'
+import { save } from './lib/store.mjs'
 
 const NODES = 4
 const CONNECTIONS = 8
@@ -120,12 +122,18 @@ async function run() {
     ratios.push(during / ((before + after) / 2))
     console.log(`round ${round + 1}: ${[before, during, after].map(Math.round).join(' → ')} requests/s`)
   }
-  console.log(
-    `${rate} revocations a second wished for, ${revoked} made; ${delays.length} timed at all other nodes`,
+  const [p50, p99, max] = [0.5, 0.99, 1].map((q) => quantile(delays, q))
+  const markdown = markdownTable(
+    ['four nodes, one Redis, all under load', ''],
+    [
+      ['throughput while revocations arrive, as a ratio to that without', quantile(ratios, 0.5).toFixed(3)],
+      ['revocations made', revoked],
+      ['timed until refused at all other nodes', delays.length],
+      ['p50, p99, max, ms', [p50, p99, max].map((ms) => ms?.toFixed(1)).join(', ')],
+    ],
   )
-  console.log(`throughput with revocations: ${quantile(ratios, 0.5).toFixed(3)} of that without`)
-  const [p50, p99, max] = [0.5, 0.99, 1].map((q) => quantile(delays, q)?.toFixed(1))
-  console.log(`refused everywhere after p50 ${p50} ms, p99 ${p99} ms, at most ${max} ms`)
+  console.log(markdown)
+  save('fleet', { title: 'a revocation reaches every node', markdown, p99Ms: p99 })
   await as.close()
 }
 

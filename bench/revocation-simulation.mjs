@@ -4,6 +4,8 @@
 //   npm run build && node --expose-gc bench/revocation-simulation.mjs          (about 20 seconds)
 import { randomUUID } from 'node:crypto'
 import { createRevocationIndex } from '../dist/core/revocation/revocation-index.js'
+import { markdownTable } from './lib/stats.mjs'
+import { save } from './lib/store.mjs'
 
 const NODES = 1000
 const LIVE_TOKENS = 1_000_000
@@ -23,7 +25,7 @@ if (!globalThis.gc) throw new Error('run it with node --expose-gc')
 const now = Date.now() / 1000
 const table = [1000, 100_000].map(simulate)
 console.log(`${NODES} nodes, ${LIVE_TOKENS} live tokens of ${LIFETIME_SECONDS} s, on ${process.version}\n`)
-print([
+const rows = [
   ['revocations an hour', ...table.map((row) => row.perHour)],
   ['entries on each node', ...table.map((row) => row.entries)],
   ['memory on each node', ...table.map((row) => megabytes(row.bytes))],
@@ -37,7 +39,16 @@ print([
   ['  times fewer', ...table.map((row) => round(introspecting() / row.callsPerSecond))],
   ['look-up of a good token, ns', ...table.map((row) => Math.round(row.lookupNs))],
   ['look-up in an empty index, ns', ...table.map((row) => Math.round(row.emptyNs))],
-])
+]
+const markdown = markdownTable(
+  ['', '', ''],
+  rows.map(([name, ...values]) => [name.trim(), ...values]),
+)
+console.log(markdown)
+save('revocation-simulation', {
+  title: `${NODES} nodes, ${LIVE_TOKENS.toLocaleString('en')} live tokens of ${LIFETIME_SECONDS} s, on paper`,
+  markdown,
+})
 
 /** One token lives on several nodes: each of them introspects it. At least one does. */
 function introspecting() {
@@ -125,10 +136,4 @@ function megabytes(bytes) {
 
 function round(value) {
   return Number(value.toPrecision(3))
-}
-
-function print(rows) {
-  for (const [name, ...values] of rows) {
-    console.log(name.padEnd(40) + values.map((value) => String(value).padStart(14)).join(''))
-  }
 }

@@ -47,6 +47,10 @@ const ORDER = [
   'memory',
   'startup',
   'soak',
+  'fleet',
+  'tradeoff',
+  'revocation-simulation',
+  'dpop',
 ]
 
 const TABLES = {
@@ -59,7 +63,8 @@ const TABLES = {
   startup: (result) => startupTable(result.rows),
   soak: (result) => soakTable(result),
 }
-const tableOf = (name, result) => (TABLES[name] ?? TABLES[name.split('-')[0]] ?? throughput)(result)
+const tableOf = (name, result) =>
+  result.markdown ?? (TABLES[name] ?? TABLES[name.split('-')[0]] ?? throughput)(result)
 const throughput = (result) => `${result.setting}\n\n${throughputTable(result.rows)}`
 
 export function report() {
