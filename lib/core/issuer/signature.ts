@@ -14,10 +14,12 @@ import type { DecodedJwt } from './jwt-format.js'
 /** `alg` is the token's, already found in the issuer's list. */
 export type VerifySignature = (jwt: DecodedJwt, alg: string, key: KeyObject) => Promise<boolean>
 
-/** An algorithm is bound to one type of key, and an elliptic one to its curve (RFC 8725 §3.1, §3.2). */
+/** What a key can be used for: its type, or its curve if it is an elliptic one. */
+type KeyKind = 'rsa' | 'prime256v1' | 'secp384r1' | 'secp521r1' | 'ed25519' | 'secret'
+
+/** An algorithm is bound to one kind of key (RFC 8725 §3.1, §3.2). */
 interface Algorithm {
-  readonly keyType: 'rsa' | 'ec' | 'ed25519' | 'secret'
-  readonly curve?: string
+  readonly key: KeyKind
   /** Null where the algorithm hashes by itself. */
   readonly digest: string | null
   /** Bytes of salt in RSASSA-PSS: as many as the hash has (RFC 7518 §3.5). */
@@ -27,45 +29,51 @@ interface Algorithm {
 }
 
 const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map<string, Algorithm>([
-  ['RS256', { keyType: 'rsa', digest: 'sha256' }],
-  ['RS384', { keyType: 'rsa', digest: 'sha384' }],
-  ['RS512', { keyType: 'rsa', digest: 'sha512' }],
-  ['PS256', { keyType: 'rsa', digest: 'sha256', saltLength: 32 }],
-  ['PS384', { keyType: 'rsa', digest: 'sha384', saltLength: 48 }],
-  ['PS512', { keyType: 'rsa', digest: 'sha512', saltLength: 64 }],
-  ['ES256', { keyType: 'ec', curve: 'prime256v1', digest: 'sha256', signatureBytes: 64 }],
-  ['ES384', { keyType: 'ec', curve: 'secp384r1', digest: 'sha384', signatureBytes: 96 }],
-  ['ES512', { keyType: 'ec', curve: 'secp521r1', digest: 'sha512', signatureBytes: 132 }],
-  ['EdDSA', { keyType: 'ed25519', digest: null }],
-  ['Ed25519', { keyType: 'ed25519', digest: null }],
-  ['HS256', { keyType: 'secret', digest: 'sha256' }],
-  ['HS384', { keyType: 'secret', digest: 'sha384' }],
-  ['HS512', { keyType: 'secret', digest: 'sha512' }],
+  ['RS256', { key: 'rsa', digest: 'sha256' }],
+  ['RS384', { key: 'rsa', digest: 'sha384' }],
+  ['RS512', { key: 'rsa', digest: 'sha512' }],
+  ['PS256', { key: 'rsa', digest: 'sha256', saltLength: 32 }],
+  ['PS384', { key: 'rsa', digest: 'sha384', saltLength: 48 }],
+  ['PS512', { key: 'rsa', digest: 'sha512', saltLength: 64 }],
+  ['ES256', { key: 'prime256v1', digest: 'sha256', signatureBytes: 64 }],
+  ['ES384', { key: 'secp384r1', digest: 'sha384', signatureBytes: 96 }],
+  ['ES512', { key: 'secp521r1', digest: 'sha512', signatureBytes: 132 }],
+  ['EdDSA', { key: 'ed25519', digest: null }],
+  ['Ed25519', { key: 'ed25519', digest: null }],
+  ['HS256', { key: 'secret', digest: 'sha256' }],
+  ['HS384', { key: 'secret', digest: 'sha384' }],
+  ['HS512', { key: 'secret', digest: 'sha512' }],
 ])
 
 /** Verifies the signatures of one turn of the event loop back to back. */
 export function createSignatureVerification(): VerifySignature {
   const enqueue = createBatch<boolean>()
-  return (jwt, alg, key) => enqueue(() => isVerified(jwt, alg, key))
+  // asking a key what it is takes Node longer than one thinks
+  const kinds = new WeakMap<KeyObject, string>()
+
+  return function verifySignature(jwt, alg, key) {
+    const kind = kinds.get(key) ?? kindOf(key)
+    kinds.set(key, kind)
+    return enqueue(() => isVerified(jwt, alg, key, kind))
+  }
 }
 
 /**
  * @returns whether the signature is good; false also for an algorithm that is unknown or does not fit the key
  */
-export function isVerified(jwt: DecodedJwt, alg: string, key: KeyObject): boolean {
+export function isVerified(jwt: DecodedJwt, alg: string, key: KeyObject, kind = kindOf(key)): boolean {
   const algorithm = ALGORITHMS.get(alg)
-  if (!algorithm || !fits(key, algorithm)) return false
+  if (!algorithm || algorithm.key !== kind) return false
   const signed = Buffer.from(`${jwt.encodedHeader}.${jwt.encodedClaims}`, 'latin1')
   const signature = Buffer.from(jwt.signature, 'base64url')
-  if (algorithm.keyType === 'secret') return verifyHmac(signed, algorithm, key, signature)
-  if (algorithm.keyType === 'ec') return verifyEcdsa(signed, algorithm, key, signature)
+  if (algorithm.key === 'secret') return verifyHmac(signed, algorithm, key, signature)
+  if (algorithm.signatureBytes !== undefined) return verifyEcdsa(signed, algorithm, key, signature)
   return verify(algorithm.digest, signed, toVerifyKey(key, algorithm), signature)
 }
 
-function fits(key: KeyObject, { keyType, curve }: Algorithm): boolean {
-  if (keyType === 'secret') return key.type === 'secret'
-  if (key.type !== 'public' || key.asymmetricKeyType !== keyType) return false
-  return curve === undefined || key.asymmetricKeyDetails?.namedCurve === curve
+function kindOf(key: KeyObject): string {
+  if (key.type !== 'public') return key.type
+  return key.asymmetricKeyDetails?.namedCurve ?? key.asymmetricKeyType ?? ''
 }
 
 /** A bare key where nothing is to be said about it: options would cost more than half of a verification. */
