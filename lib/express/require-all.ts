@@ -7,6 +7,7 @@ import {
   refuse,
 } from '../core/errors.js'
 import { createGuard, GUARD, isGuard, type Guard, type GuardedRequest } from './guard.js'
+import { isAccepted } from './request.js'
 
 /**
  * Lets requests pass that all of these guards let pass. Guards on a route one after another refuse one after
@@ -27,26 +28,47 @@ export function requireAll(...guards: Guard[]): Guard {
   const requirements = guards.flatMap((guard) => guard[GUARD].requirements)
 
   return createGuard(requirements, function validateAll(guarded) {
-    const refusals: OAuthError[] = []
-    const pending = guards.flatMap((guard) => ask(guard, guarded, refusals) ?? [])
-    if (pending.length > 0) return Promise.all(pending).then(() => throwJoined(refusals))
-    throwJoined(refusals)
+    const answers = guards.map((guard) => ask(guard, guarded))
+    if (answers.some((answer) => answer instanceof Promise)) return validateRenewed(guards, guarded, answers)
+    throwJoined(answers.filter((answer) => answer instanceof OAuthError))
   })
 }
 
-/** Refusals are collected; an outage or a fault of a guard is thrown at once. */
-function ask(guard: Guard, guarded: GuardedRequest, refusals: OAuthError[]): Promise<void> | undefined {
-  const collect = (error: unknown) => {
-    if (!(error instanceof OAuthError)) throw error
-    refusals.push(error)
-  }
+type Answer = OAuthError | undefined
+
+/** The refusal, if there is one. An outage or a fault is a rejection, so that no other guard goes unwatched. */
+function ask(guard: Guard, guarded: GuardedRequest): Answer | Promise<Answer> {
   try {
     const outcome = guard[GUARD].validate(guarded)
-    return outcome instanceof Promise ? outcome.catch(collect) : undefined
+    return outcome instanceof Promise ? outcome.then(() => undefined, toRefusal) : undefined
   } catch (error) {
-    collect(error)
-    return undefined
+    if (error instanceof OAuthError) return error
+    return Promise.reject(error)
   }
+}
+
+function toRefusal(error: unknown): OAuthError {
+  if (error instanceof OAuthError) return error
+  throw error
+}
+
+/** Where a guard has put a newer token on the request, those that answered at once have judged the older one. */
+async function validateRenewed(
+  guards: readonly Guard[],
+  guarded: GuardedRequest,
+  answers: readonly (Answer | Promise<Answer>)[],
+): Promise<void> {
+  const settled = await all(answers)
+  const { request, accessToken: former } = guarded
+  const accessToken = isAccepted(request) ? request.auth : former
+  const judgeAgain = (guard: Guard, index: number) =>
+    answers[index] instanceof Promise ? settled[index] : ask(guard, { ...guarded, accessToken })
+  const final = accessToken === former ? settled : await all(guards.map(judgeAgain))
+  throwJoined(final.filter((answer) => answer !== undefined))
+}
+
+function all(answers: readonly (Answer | Promise<Answer>)[]): Promise<Answer[]> {
+  return Promise.all(answers.map((answer) => Promise.resolve(answer)))
 }
 
 function throwJoined(refusals: readonly OAuthError[]): void {
