@@ -26,9 +26,15 @@ export interface IssuerResolution<S> {
   readonly maxIssuers: number
 }
 
-interface OpenIssuer<T> {
-  readonly issuer: T
+/** What the function said of an issuer, and what that came to at the time: an object that it keeps may change. */
+interface Said<S> {
   readonly given: unknown
+  readonly settings: S
+}
+
+interface OpenIssuer<S, T> {
+  readonly issuer: T
+  readonly said: Said<S>
   readonly names: readonly string[]
   /** Milliseconds since the epoch at which the function last said so. */
   confirmedAt: number
@@ -54,7 +60,7 @@ export function createResolvedIssuers<S extends IssuerSettings, T extends { clos
   openIssuer: (settings: S) => T,
 ): IssuerDirectory<T> {
   // in the order of their last use
-  const byIssuer = new Map<string, OpenIssuer<T>>()
+  const byIssuer = new Map<string, OpenIssuer<S, T>>()
   const byName = new Map<string, string>()
   const unknown = createCache<{ until: number }>(MAX_UNKNOWN_NAMES)
   const share = createSingleFlight<T | undefined>()
@@ -66,10 +72,10 @@ export function createResolvedIssuers<S extends IssuerSettings, T extends { clos
     const found = recall(iss)
     if (found && now < found.askAgainAt) return found.issuer
     if (iss.length > MAX_NAME_LENGTH || unknown.get(sha256(iss), now)) return undefined
-    return share(iss, () => askAndOpen(iss, found))
+    return share(iss, () => askAndOpen(iss, found !== undefined))
   }
 
-  function recall(iss: string): OpenIssuer<T> | undefined {
+  function recall(iss: string): OpenIssuer<S, T> | undefined {
     const issuer = byName.get(iss)
     const found = issuer === undefined ? undefined : byIssuer.get(issuer)
     if (issuer === undefined || !found) return undefined
@@ -78,36 +84,45 @@ export function createResolvedIssuers<S extends IssuerSettings, T extends { clos
     return found
   }
 
-  async function askAndOpen(iss: string, former: OpenIssuer<T> | undefined): Promise<T | undefined> {
+  async function askAndOpen(iss: string, isOpen: boolean): Promise<T | undefined> {
     let resolved
     try {
-      resolved = await ask(iss)
+      resolved = await ask(iss, isOpen)
     } catch (error) {
-      return serveUnconfirmed(iss, former, error)
+      return serveUnconfirmed(iss, error)
     }
+    // meanwhile another of its names may have opened it, or closed it
+    const former = recall(iss)
     if (!resolved) {
       unknown.set(sha256(iss), { until: Date.now() + PAUSE_SECONDS * 1000 })
       if (former) void shut(former)
       return undefined
     }
-    if (former && isDeepStrictEqual(former.given, resolved.given)) return confirm(former)
-    return openNew(iss, resolved)
+    const { given, toSettings } = resolved
+    const said = { given, settings: usable(iss, toSettings) }
+    return former && isDeepStrictEqual(former.said, said) ? confirm(former) : openNew(said)
   }
 
-  async function ask(iss: string): Promise<ResolvedIssuer<S> | undefined> {
+  /** A flood of names that nobody knows must not keep those that are open from being asked about. */
+  async function ask(iss: string, isOpen: boolean): Promise<ResolvedIssuer<S> | undefined> {
+    if (isOpen) return resolveInTime(iss)
     if (questions >= MAX_QUESTIONS) throw new Error(`${MAX_QUESTIONS} questions are under way already`)
     questions += 1
     try {
-      const late = () => new Error(`no answer within ${TIMEOUT_MS} ms`)
-      return await withinDeadline(resolve(iss), TIMEOUT_MS, late)
+      return await resolveInTime(iss)
     } finally {
       questions -= 1
     }
   }
 
+  function resolveInTime(iss: string): Promise<ResolvedIssuer<S> | undefined> {
+    return withinDeadline(resolve(iss), TIMEOUT_MS, () => new Error(`no answer within ${TIMEOUT_MS} ms`))
+  }
+
   /** That nobody could say does not make a trusted issuer an untrusted one, for a while. */
-  function serveUnconfirmed(iss: string, former: OpenIssuer<T> | undefined, error: unknown): T {
+  function serveUnconfirmed(iss: string, error: unknown): T {
     const now = Date.now()
+    const former = recall(iss)
     if (former && now < former.confirmedAt + MAX_UNCONFIRMED_SECONDS * 1000) {
       former.askAgainAt = now + PAUSE_SECONDS * 1000
       return former.issuer
@@ -116,15 +131,15 @@ export function createResolvedIssuers<S extends IssuerSettings, T extends { clos
     throw new UnavailableError('issuer_unresolved', { issuer: iss, name: 'issuers', found, cause: error })
   }
 
-  function confirm(former: OpenIssuer<T>): T {
+  function confirm(former: OpenIssuer<S, T>): T {
     former.confirmedAt = Date.now()
     former.askAgainAt = former.confirmedAt + CONFIRM_SECONDS * 1000
     return former.issuer
   }
 
-  function openNew(iss: string, { given, toSettings }: ResolvedIssuer<S>): T {
-    if (closed) throw new UnavailableError('closed', { issuer: iss })
-    const settings = usable(iss, toSettings)
+  function openNew(said: Said<S>): T {
+    const { settings } = said
+    if (closed) throw new UnavailableError('closed', { issuer: settings.issuer })
     const names = namesOf(settings)
     // what it replaces, and whoever went by one of its names
     for (const name of names) {
@@ -133,7 +148,7 @@ export function createResolvedIssuers<S extends IssuerSettings, T extends { clos
     }
     const now = Date.now()
     const askAgainAt = now + CONFIRM_SECONDS * 1000
-    const opened = { issuer: openIssuer(settings), given, names, confirmedAt: now, askAgainAt }
+    const opened = { issuer: openIssuer(settings), said, names, confirmedAt: now, askAgainAt }
     byIssuer.set(settings.issuer, opened)
     for (const name of names) byName.set(name, settings.issuer)
     const [oldest] = byIssuer.values()
@@ -141,7 +156,7 @@ export function createResolvedIssuers<S extends IssuerSettings, T extends { clos
     return opened.issuer
   }
 
-  async function shut({ names, issuer }: OpenIssuer<T>): Promise<void> {
+  async function shut({ names, issuer }: OpenIssuer<S, T>): Promise<void> {
     const [name = ''] = names
     byIssuer.delete(name)
     for (const alias of names) byName.delete(alias)

@@ -92,7 +92,7 @@ export function resolveIssuer(
   if (jwt === false && !introspection) throw nothingAccepted(at('jwt'))
   return {
     issuer: entry.issuer,
-    aliases: entry.aliases ?? [],
+    aliases: [...(entry.aliases ?? [])],
     audience: [entry.audience ?? shared.audience ?? shared.resource].flat(),
     profile: resolveProfile(entry.profile ?? shared.profile ?? 'rfc9068', at('profile')),
     jwt,
