@@ -94,8 +94,9 @@ export function resourceServer(options: ResourceServerOptions): ResourceServer {
 
   const { revocation } = authenticator
 
-  return Object.assign(handler, {
-    [SERVER]: { options: resolved, context },
+  // not enumerable, because the options hold secrets and whoever logs a server sees what is
+  Object.defineProperty(handler, SERVER, { value: { options: resolved, context } })
+  return Object.assign(handler as Handler & Pick<ResourceServer, typeof SERVER>, {
     revocations: {
       revoke: (what: Revocation) => revocation.revocations.revoke(what),
       list: () => revocation.revocations.list(),
