@@ -52,6 +52,8 @@ export class HttpFailure extends Error {
 const LOST_CONNECTION = new Set<unknown>(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
 /** Connections to one origin; more calls than that wait their turn, within their deadline. */
 const MAX_CONNECTIONS = 128
+/** Said aloud, so that no environment variable takes it back. */
+export const STRICT_TLS = { minVersion: 'TLSv1.2', rejectUnauthorized: true } as const
 
 /**
  * @param dispatcher an undici dispatcher of the user's (a proxy, a private CA); ours otherwise, which
@@ -65,9 +67,7 @@ export function createHttpClient(dispatcher?: Dispatcher, certificate?: ClientCe
 
   async function createAgent(): Promise<Dispatcher> {
     const { Agent } = await import('undici')
-    // said aloud, so that no environment variable takes it back
-    const connect = { minVersion: 'TLSv1.2', rejectUnauthorized: true, ...certificate } as const
-    return new Agent({ connections: MAX_CONNECTIONS, connect })
+    return new Agent({ connections: MAX_CONNECTIONS, connect: { ...STRICT_TLS, ...certificate } })
   }
 
   const agent = () => dispatcher ?? (own ??= createAgent())

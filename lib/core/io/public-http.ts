@@ -9,7 +9,7 @@
 import { lookup as lookupSystem, type LookupAddress, type LookupOptions } from 'node:dns'
 import { BlockList, isIP } from 'node:net'
 import type { Dispatcher } from 'undici'
-import { createHttpClient, HttpFailure, type HttpClient } from './http.js'
+import { createHttpClient, HttpFailure, STRICT_TLS, type HttpClient } from './http.js'
 
 type LookupAnswer = (
   error: NodeJS.ErrnoException | null,
@@ -29,7 +29,7 @@ export function createPublicHttpClient(dispatcher?: Dispatcher): Omit<HttpClient
   async function open() {
     if (dispatcher) return { client: createHttpClient(dispatcher), agent: undefined }
     const { Agent } = await import('undici')
-    const agent = new Agent({ connections: 16, connect: { lookup: createPublicLookup() } })
+    const agent = new Agent({ connections: 16, connect: { ...STRICT_TLS, lookup: createPublicLookup() } })
     return { client: createHttpClient(agent), agent }
   }
 
