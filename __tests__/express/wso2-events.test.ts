@@ -115,6 +115,12 @@ describe('wso2Events', () => {
     expect(await get('hub.mode=subscribe&hub.topic=orders&hub.challenge=%3Cscript%3E')).toEqual([404, ''])
   })
 
+  it('is not brought to fail by a path that is no path', async () => {
+    await start()
+    const response = await fetch(`${api.origin}/events//?hub.challenge=abc-123`)
+    expect([response.status, await response.text()]).toEqual([200, 'abc-123'])
+  })
+
   it('is misuse without a secret, or with an issuer that is not trusted', async () => {
     await start()
     expect(() => wso2Events(api.server, { secret: '' })).toThrow(ConfigurationError)

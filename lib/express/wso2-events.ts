@@ -84,7 +84,8 @@ function answerChallenge(
   response: ServerResponse,
   topics: readonly string[] | undefined,
 ): void {
-  const query = new URL(request.url ?? '/', 'http://localhost').searchParams
+  const [, search = ''] = (request.url ?? '').split('?', 2)
+  const query = new URLSearchParams(search)
   const challenge = query.get('hub.challenge') ?? ''
   const isOurs = topics === undefined || topics.includes(query.get('hub.topic') ?? '')
   if (!isOurs || !/^[\w\-.~+/=]{1,512}$/.test(challenge)) return answer(response, 404)
