@@ -410,6 +410,22 @@ describe('RFC 8936 poll', () => {
     await close(transmitter)
   })
 
+  it('R8936-01 an event that is refused is reported whatever its name, so that it does not come for ever', async () => {
+    await start()
+    const polls: string[] = []
+    let second = (): void => undefined
+    const done = new Promise<void>((resolve) => (second = resolve))
+    const transmitter = await serve((_url, respond, body) => {
+      polls.push(body)
+      respond({ sets: polls.length === 1 ? (JSON.parse('{"__proto__":"rubbish"}') as Claims) : {} })
+      if (polls.length === 2) second()
+    })
+    pollSecurityEvents(api.server, { issuer: api.as.issuer, audience: 'rs', endpoint: originOf(transmitter) })
+    await done
+    expect(polls[1]).toContain('"setErrs":{"__proto__":{"err":"invalid_request"')
+    await close(transmitter)
+  })
+
   it('R8936-02 an event that comes again is acknowledged again and has one effect', async () => {
     await start()
     const set = event({ [REVOKED]: {} }, { jti: 'one' })

@@ -27,7 +27,8 @@ export interface PollSettings {
 /** What a poll tells of the ones before. */
 interface Receipts {
   ack: string[]
-  setErrs: Record<string, { err: string; description: string }>
+  /** By `jti`, which the transmitter chooses: on an object, one name would be lost. */
+  setErrs: Map<string, { err: string; description: string }>
 }
 
 const MAX_BYTES = 4 * 1024 * 1024
@@ -39,14 +40,14 @@ export function startPolling(
   feed: Feed,
   settings: PollSettings,
 ): void {
-  let receipts: Receipts = { ack: [], setErrs: {} }
+  let receipts: Receipts = { ack: [], setErrs: new Map() }
   const { signal } = plane
 
   async function poll(): Promise<{ readonly received: number; readonly isMore: boolean }> {
     const sent = receipts
     const answer = readAnswer(await post(sent))
     // what was told is told; what comes again is acknowledged again
-    receipts = { ack: [], setErrs: {} }
+    receipts = { ack: [], setErrs: new Map() }
     for (const [jti, token] of answer.sets) await take(jti, token)
     return { received: answer.sets.length, isMore: answer.isMore }
   }
@@ -59,7 +60,7 @@ export function startPolling(
     } catch (error) {
       // an outage of ours: neither acknowledged nor refused, so it comes again
       if (!(error instanceof SetError)) throw error
-      receipts.setErrs[jti] = { err: error.code, description: error.message }
+      receipts.setErrs.set(jti, { err: error.code, description: error.message })
     }
   }
 
@@ -69,7 +70,7 @@ export function startPolling(
       maxEvents: settings.maxEvents,
       returnImmediately: settings.intervalSeconds > 0,
       ack,
-      ...(Object.keys(setErrs).length > 0 && { setErrs }),
+      ...(setErrs.size > 0 && { setErrs: Object.fromEntries(setErrs) }),
     })
     return plane.send({
       url: settings.endpoint,
