@@ -29,7 +29,10 @@ export function createPublicHttpClient(dispatcher?: Dispatcher): Omit<HttpClient
   async function open() {
     if (dispatcher) return { client: createHttpClient(dispatcher), agent: undefined }
     const { Agent } = await import('undici')
-    const agent = new Agent({ connections: 16, connect: { lookup: createPublicLookup() } })
+    const agent = new Agent({
+      connections: 16,
+      connect: { minVersion: 'TLSv1.2', lookup: createPublicLookup() },
+    })
     return { client: createHttpClient(agent), agent }
   }
 
