@@ -1,6 +1,7 @@
 /** The options under `dpop`. */
 import { randomBytes } from 'node:crypto'
 import { ConfigurationError } from '../errors.js'
+import { ASYMMETRIC_ALGORITHMS } from '../issuer/signature.js'
 import type { DpopSettings } from '../sender-constraint/dpop.js'
 import {
   assertOptions,
@@ -14,6 +15,7 @@ import {
   type Rule,
   type Rules,
 } from './rules.js'
+import { resolveAlgorithms, resolveClockTolerance, type SecurityProfile } from './security-profile.js'
 
 /** How proofs of possession are checked (RFC 9449). */
 export interface DpopOptions {
@@ -55,7 +57,6 @@ export interface DpopOptions {
 }
 
 const DEFAULT_ALGORITHMS = ['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519', 'PS256', 'RS256']
-const ALGORITHMS = [...DEFAULT_ALGORITHMS, 'PS384', 'PS512', 'RS384', 'RS512']
 const MIN_SECRET_BYTES = 32
 
 const origin = rule(
@@ -72,7 +73,7 @@ const nonceSecret: Rule = rule(
 
 const RULES: Rules = {
   require: flag,
-  algorithms: listOf(oneOf(ALGORITHMS)),
+  algorithms: listOf(oneOf(ASYMMETRIC_ALGORITHMS)),
   maxProofAgeSeconds: integer(1, 600, 60),
   clockToleranceSeconds: integer(0, 60, 30),
   nonce: oneOf(['off', 'required']),
@@ -91,7 +92,11 @@ const RULES: Rules = {
  * @returns undefined where it does not follow from the options where clients reach this API
  * @throws ConfigurationError
  */
-export function resolveDpop(options: DpopOptions | undefined, resource: string): DpopSettings | undefined {
+export function resolveDpop(
+  options: DpopOptions | undefined,
+  resource: string,
+  profile?: SecurityProfile,
+): DpopSettings | undefined {
   const given = options ?? {}
   assertOptions(given, 'dpop', RULES)
   const origins = originsOf(given, resource)
@@ -103,9 +108,13 @@ export function resolveDpop(options: DpopOptions | undefined, resource: string):
     )
   }
   return {
-    algorithms: given.algorithms ?? DEFAULT_ALGORITHMS,
+    algorithms: resolveAlgorithms(given.algorithms, DEFAULT_ALGORITHMS, 'dpop.algorithms', profile),
     maxProofAgeSeconds: given.maxProofAgeSeconds ?? 60,
-    clockToleranceSeconds: given.clockToleranceSeconds ?? 30,
+    clockToleranceSeconds: resolveClockTolerance(
+      given.clockToleranceSeconds,
+      'dpop.clockToleranceSeconds',
+      profile,
+    ),
     nonces: resolveNonces(given),
     htu: { origins, pathPrefix: given.pathPrefix ?? '' },
     replayMaxEntries: given.replayMaxEntries ?? 500_000,

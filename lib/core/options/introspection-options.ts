@@ -1,7 +1,8 @@
 /** The options under `introspection`. */
+import { ASYMMETRIC_ALGORITHMS } from '../issuer/signature.js'
 import type { ClientCertificate } from '../io/http.js'
 import type { BearerToken, ClientAuthMethod, PrivateKeyInput } from '../token/client-authentication.js'
-import { SIGNED_ANSWER_ALGORITHMS, type SignedResponseSettings } from '../token/introspection-jwt.js'
+import type { SignedResponseSettings } from '../token/introspection-jwt.js'
 import type { IntrospectionSettings } from '../token/introspection.js'
 import { assertCredentials, CREDENTIAL_RULES } from './credentials.js'
 import {
@@ -16,6 +17,7 @@ import {
   text,
   type Rules,
 } from './rules.js'
+import { resolveAlgorithms, type SecurityProfile } from './security-profile.js'
 
 /** How opaque tokens are introspected, and as whom this API asks: with one credential, never anonymously. */
 export interface IntrospectionOptions {
@@ -100,7 +102,7 @@ export interface SignedResponseOptions {
 const BREAKER_RULES: Rules = { failures: integer(1, 1000, 10), trialSeconds: integer(1, 300, 5) }
 
 const SIGNED_RESPONSE_RULES: Rules = {
-  algorithms: listOf(oneOf(SIGNED_ANSWER_ALGORITHMS)),
+  algorithms: listOf(oneOf(ASYMMETRIC_ALGORITHMS)),
   maxAgeSeconds: integer(1, 3600, 60),
   audience: either(text, listOf(text)),
 }
@@ -111,6 +113,7 @@ export interface IntrospectionContext {
   readonly allowHttp: boolean
   /** Whether calls go through a dispatcher of the user's. */
   readonly hasDispatcher: boolean
+  readonly securityProfile?: SecurityProfile | undefined
 }
 
 /** @throws ConfigurationError */
@@ -163,10 +166,19 @@ function rulesFor(allowHttp: boolean): Rules {
 function resolveSignedResponse(
   { signedResponse = false, clientId }: IntrospectionOptions,
   path: string,
-  { resource }: IntrospectionContext,
+  { resource, securityProfile }: IntrospectionContext,
 ): SignedResponseSettings | undefined {
   if (signedResponse === false) return undefined
   const { algorithms, maxAgeSeconds = 60, audience = [] } = signedResponse === true ? {} : signedResponse
   if (signedResponse !== true) assertOptions(signedResponse, `${path}.signedResponse`, SIGNED_RESPONSE_RULES)
-  return { algorithms, maxAgeSeconds, audience: [resource, clientId ?? [], audience].flat() }
+  return {
+    algorithms: resolveAlgorithms(
+      algorithms,
+      undefined,
+      `${path}.signedResponse.algorithms`,
+      securityProfile,
+    ),
+    maxAgeSeconds,
+    audience: [resource, clientId ?? [], audience].flat(),
+  }
 }

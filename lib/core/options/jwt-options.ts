@@ -1,9 +1,11 @@
 /** The options under `jwt`. */
 import { createPrivateKey, KeyObject, type JsonWebKey } from 'node:crypto'
 import { ConfigurationError } from '../errors.js'
+import { ASYMMETRIC_ALGORITHMS } from '../issuer/signature.js'
 import { isDecryptionKey, type DecryptionKey } from '../token/decryption.js'
 import type { JwtSettings } from '../token/jwt.js'
 import { assertOptions, integer, listOf, oneOf, rule, secret, type Rules } from './rules.js'
+import { resolveAlgorithms, resolveClockTolerance, type SecurityProfile } from './security-profile.js'
 
 /** How JWTs are verified. */
 export interface JwtOptions {
@@ -27,24 +29,11 @@ export interface JwtOptions {
   readonly cacheMaxEntries?: number
 }
 
-const ASYMMETRIC = [
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-  'Ed25519',
-]
 /** RFC 7518 §3.2: the secret is at least as long as the hash, in bytes. */
 const HMAC_BYTES: Readonly<Record<string, number>> = { HS256: 32, HS384: 48, HS512: 64 }
 
 const RULES: Rules = {
-  algorithms: listOf(oneOf([...ASYMMETRIC, ...Object.keys(HMAC_BYTES)])),
+  algorithms: listOf(oneOf([...ASYMMETRIC_ALGORITHMS, ...Object.keys(HMAC_BYTES)])),
   secret: secret(rule('a string or bytes, at least as long as the hash', 'process.env.JWT_SECRET', isSecret)),
   decryptionKeys: secret(listOf(rule('a private key as JWK or KeyObject', 'privateJwk', isKeyInput))),
   clockToleranceSeconds: integer(0, 300, 30),
@@ -53,23 +42,38 @@ const RULES: Rules = {
 }
 
 /** @throws ConfigurationError */
-export function resolveJwt(options: false | JwtOptions | undefined, path: string): JwtSettings | false {
+export function resolveJwt(
+  options: false | JwtOptions | undefined,
+  path: string,
+  profile?: SecurityProfile,
+): JwtSettings | false {
   if (options === false) return false
   const given = options ?? {}
   assertOptions(given, path, RULES)
   return {
-    algorithms: resolveAlgorithms(given, path),
+    algorithms: resolveAccepted(given, path, profile),
     secret: resolveSecret(given, path),
     decryptionKeys: (given.decryptionKeys ?? []).map((key) => toDecryptionKey(key, path)),
-    clockToleranceSeconds: given.clockToleranceSeconds ?? 30,
+    clockToleranceSeconds: resolveClockTolerance(
+      given.clockToleranceSeconds,
+      `${path}.clockToleranceSeconds`,
+      profile,
+    ),
     maxLifetimeSeconds: given.maxLifetimeSeconds,
     cacheMaxEntries: given.cacheMaxEntries ?? 10_000,
   }
 }
 
 /** One issuer, one kind of key: a public key must never be taken for a shared secret (RFC 8725 §3.1). */
-function resolveAlgorithms({ algorithms, secret: shared }: JwtOptions, path: string): readonly string[] {
-  const accepted = algorithms ?? (shared === undefined ? ASYMMETRIC : ['HS256'])
+function resolveAccepted(
+  { algorithms, secret: shared }: JwtOptions,
+  path: string,
+  profile?: SecurityProfile,
+): readonly string[] {
+  const accepted =
+    shared === undefined
+      ? resolveAlgorithms(algorithms, ASYMMETRIC_ALGORITHMS, `${path}.algorithms`, profile)
+      : (algorithms ?? ['HS256'])
   const misfit = accepted.find((algorithm) => Object.hasOwn(HMAC_BYTES, algorithm) !== (shared !== undefined))
   if (misfit === undefined) return accepted
   const problem =
@@ -82,7 +86,7 @@ function resolveAlgorithms({ algorithms, secret: shared }: JwtOptions, path: str
 function resolveSecret(options: JwtOptions, path: string): Uint8Array | undefined {
   if (options.secret === undefined) return undefined
   const bytes = typeof options.secret === 'string' ? Buffer.from(options.secret) : options.secret
-  const needed = Math.max(...resolveAlgorithms(options, path).map((algorithm) => HMAC_BYTES[algorithm] ?? 0))
+  const needed = Math.max(...resolveAccepted(options, path).map((algorithm) => HMAC_BYTES[algorithm] ?? 0))
   if (bytes.length >= needed) return bytes
   throw new ConfigurationError(
     `${path}.secret`,

@@ -1,4 +1,5 @@
 /** The options under `revocation`. */
+import { ASYMMETRIC_ALGORITHMS } from '../issuer/signature.js'
 import type { OnRevocation } from '../revocation/effects.js'
 import { createSharedSeenOnce, type RevocationLog, type SeenOnce } from '../revocation/ports.js'
 import type { RevocationSettings } from '../revocation/revocation.js'
@@ -15,6 +16,7 @@ import {
   section,
   type Rules,
 } from './rules.js'
+import { resolveAlgorithms, type ProfiledOptions } from './security-profile.js'
 import { assertKeepsLongEnough, type SharedStore } from './store-options.js'
 
 /** How revoked tokens become known before they expire. Nothing of it is needed to call `server.revocations`. */
@@ -82,20 +84,6 @@ export interface StatusListOptions {
   readonly maxLists?: number
 }
 
-const ALGORITHMS = [
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-  'Ed25519',
-]
-
 const RULES: Rules = {
   maxLagSeconds: integer(1, 86_400, 10),
   whenStale: oneOf(['introspect', 'refuse', 'accept']),
@@ -111,7 +99,7 @@ const RULES: Rules = {
 
 const STATUS_LIST_RULES: Rules = {
   allowedOrigins: listOf(rule('an origin', `'https://status.example.com'`, isOrigin)),
-  algorithms: listOf(oneOf(ALGORITHMS)),
+  algorithms: listOf(oneOf(ASYMMETRIC_ALGORITHMS)),
   acceptedStatuses: listOf(integer(1, 255, 3)),
   minTtlSeconds: integer(1, 3600, 5),
   maxTtlSeconds: integer(1, 86_400, 900),
@@ -122,7 +110,10 @@ const STATUS_LIST_RULES: Rules = {
 }
 
 /** @throws ConfigurationError */
-export function resolveRevocation(given: RevocationOptions = {}, store?: SharedStore): RevocationSettings {
+export function resolveRevocation(
+  given: RevocationOptions = {},
+  { store, securityProfile }: ProfiledOptions & { readonly store?: SharedStore } = {},
+): RevocationSettings {
   assertOptions(given, 'revocation', RULES)
   const log = given.log ?? store?.log
   assertKeepsLongEnough(log, given.maxTokenLifetimeSeconds ?? 86_400)
@@ -135,16 +126,25 @@ export function resolveRevocation(given: RevocationOptions = {}, store?: SharedS
     feeds: given.feeds ?? [],
     log,
     seenOnce: given.seenOnce ?? (store && createSharedSeenOnce(store)),
-    statusList: given.statusList === false ? false : resolveStatusList(given.statusList ?? {}),
+    statusList:
+      given.statusList === false ? false : resolveStatusList(given.statusList ?? {}, securityProfile),
     onRevocation: given.onRevocation,
   }
 }
 
-function resolveStatusList(given: StatusListOptions): StatusListSettings {
+function resolveStatusList(
+  given: StatusListOptions,
+  profile: ProfiledOptions['securityProfile'],
+): StatusListSettings {
   assertOptions(given, 'revocation.statusList', STATUS_LIST_RULES)
   return {
     allowedOrigins: given.allowedOrigins ?? [],
-    algorithms: given.algorithms ?? ALGORITHMS,
+    algorithms: resolveAlgorithms(
+      given.algorithms,
+      ASYMMETRIC_ALGORITHMS,
+      'revocation.statusList.algorithms',
+      profile,
+    ),
     acceptedStatuses: given.acceptedStatuses ?? [],
     minTtlSeconds: given.minTtlSeconds ?? 5,
     maxTtlSeconds: given.maxTtlSeconds ?? 900,
