@@ -224,3 +224,24 @@ describe('handle', () => {
     expect(status).toBe(500)
   })
 })
+
+describe('a schema that rewrites what revocation goes by', () => {
+  const rewriting = z
+    .object({ tenant: z.string() })
+    .transform(({ tenant: name }) => ({ tenant: name, jti: 'another', sid: undefined, status: undefined }))
+
+  it('does not hide a revoked token', async () => {
+    const server = serve(rewriting)
+    const token = as.mintJwt({ claims: { tenant: 'acme', jti: 'the-one' } })
+    expect((await get(token, server, showClaims)).body).toMatchObject({ tenant: 'acme', jti: 'the-one' })
+    await server.revocations.revoke({ jti: 'the-one' })
+    expect((await get(token, server, showClaims)).status).toBe(401)
+  })
+
+  it('does not hide the status list that a token names', async () => {
+    const status = { status_list: { idx: 0, uri: 'https://elsewhere.example/list' } }
+    const token = as.mintJwt({ claims: { tenant: 'acme', status } })
+    // a list that may not be fetched from there: whatever it says, the token is not accepted unchecked
+    expect((await get(token, serve(rewriting), showClaims)).status).not.toBe(200)
+  })
+})

@@ -22,10 +22,19 @@ export function createClaimsRefinement(schema: ClaimsSchema): RefineClaims {
       const reason = facts.format === 'jwt' ? 'claims_mismatch' : 'opaque_claims_mismatch'
       throw invalidToken(reason, { issuer: facts.issuer, name: 'claims', found: found.issues })
     }
-    const result = deepFreeze({ ...facts, claims: found.claims })
+    const result = deepFreeze({ ...facts, claims: { ...found.claims, ...asReceived(facts.claims) } })
     refined.set(facts, result)
     return result
   }
+}
+
+/** By these a token is found to be revoked: a schema has no say in them. */
+const KEPT = ['jti', 'sid', 'status', 'cnf']
+
+function asReceived(claims: TokenFacts['claims']): Record<string, unknown> {
+  return Object.fromEntries(
+    KEPT.flatMap((name) => (Object.hasOwn(claims, name) ? [[name, claims[name]]] : [])),
+  )
 }
 
 /** Introspection whose answers are good only if the schema says so too. */
