@@ -4,22 +4,11 @@
  * @see RFC 7517 §5
  */
 import { generateKeyPairSync, type JsonWebKey, type KeyObject, randomBytes } from 'node:crypto'
+import { ASYMMETRIC_ALGORITHMS, type AsymmetricAlgorithm } from '../core/issuer/signature.js'
 
-export const SIGNING_ALGORITHMS = [
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-  'Ed25519',
-] as const
+export const SIGNING_ALGORITHMS = ASYMMETRIC_ALGORITHMS
 
-export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number]
+export type SigningAlgorithm = AsymmetricAlgorithm
 
 export interface SigningKey {
   readonly alg: SigningAlgorithm

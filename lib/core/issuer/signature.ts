@@ -28,22 +28,35 @@ interface Algorithm {
   readonly signatureBytes?: number
 }
 
-const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map<string, Algorithm>([
-  ['RS256', { key: 'rsa', digest: 'sha256' }],
-  ['RS384', { key: 'rsa', digest: 'sha384' }],
-  ['RS512', { key: 'rsa', digest: 'sha512' }],
-  ['PS256', { key: 'rsa', digest: 'sha256', saltLength: 32 }],
-  ['PS384', { key: 'rsa', digest: 'sha384', saltLength: 48 }],
-  ['PS512', { key: 'rsa', digest: 'sha512', saltLength: 64 }],
-  ['ES256', { key: 'prime256v1', digest: 'sha256', signatureBytes: 64 }],
-  ['ES384', { key: 'secp384r1', digest: 'sha384', signatureBytes: 96 }],
-  ['ES512', { key: 'secp521r1', digest: 'sha512', signatureBytes: 132 }],
-  ['EdDSA', { key: 'ed25519', digest: null }],
-  ['Ed25519', { key: 'ed25519', digest: null }],
-  ['HS256', { key: 'secret', digest: 'sha256' }],
-  ['HS384', { key: 'secret', digest: 'sha384' }],
-  ['HS512', { key: 'secret', digest: 'sha512' }],
-])
+const ASYMMETRIC = {
+  RS256: { key: 'rsa', digest: 'sha256' },
+  RS384: { key: 'rsa', digest: 'sha384' },
+  RS512: { key: 'rsa', digest: 'sha512' },
+  PS256: { key: 'rsa', digest: 'sha256', saltLength: 32 },
+  PS384: { key: 'rsa', digest: 'sha384', saltLength: 48 },
+  PS512: { key: 'rsa', digest: 'sha512', saltLength: 64 },
+  ES256: { key: 'prime256v1', digest: 'sha256', signatureBytes: 64 },
+  ES384: { key: 'secp384r1', digest: 'sha384', signatureBytes: 96 },
+  ES512: { key: 'secp521r1', digest: 'sha512', signatureBytes: 132 },
+  EdDSA: { key: 'ed25519', digest: null },
+  Ed25519: { key: 'ed25519', digest: null },
+} as const satisfies Record<string, Algorithm>
+
+const SYMMETRIC = {
+  HS256: { key: 'secret', digest: 'sha256' },
+  HS384: { key: 'secret', digest: 'sha384' },
+  HS512: { key: 'secret', digest: 'sha512' },
+} as const satisfies Record<string, Algorithm>
+
+/** By which a public key vouches. A secret is no such key (RFC 8725 §3.1). */
+export type AsymmetricAlgorithm = keyof typeof ASYMMETRIC
+
+export const ASYMMETRIC_ALGORITHMS = Object.keys(ASYMMETRIC) as readonly AsymmetricAlgorithm[]
+
+/** A map: what a stranger names must not be found among the members that every object has. */
+const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map<string, Algorithm>(
+  Object.entries({ ...ASYMMETRIC, ...SYMMETRIC }),
+)
 
 /** Verifies the signatures of one turn of the event loop back to back. */
 export function createSignatureVerification(): VerifySignature {

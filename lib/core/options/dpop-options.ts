@@ -1,6 +1,7 @@
 /** The options under `dpop`. */
 import { randomBytes } from 'node:crypto'
 import { ConfigurationError } from '../errors.js'
+import { ASYMMETRIC_ALGORITHMS } from '../issuer/signature.js'
 import type { DpopSettings } from '../sender-constraint/dpop.js'
 import {
   assertOptions,
@@ -55,7 +56,6 @@ export interface DpopOptions {
 }
 
 const DEFAULT_ALGORITHMS = ['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519', 'PS256', 'RS256']
-const ALGORITHMS = [...DEFAULT_ALGORITHMS, 'PS384', 'PS512', 'RS384', 'RS512']
 const MIN_SECRET_BYTES = 32
 
 const origin = rule(
@@ -72,7 +72,7 @@ const nonceSecret: Rule = rule(
 
 const RULES: Rules = {
   require: flag,
-  algorithms: listOf(oneOf(ALGORITHMS)),
+  algorithms: listOf(oneOf(ASYMMETRIC_ALGORITHMS)),
   maxProofAgeSeconds: integer(1, 600, 60),
   clockToleranceSeconds: integer(0, 60, 30),
   nonce: oneOf(['off', 'required']),

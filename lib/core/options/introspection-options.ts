@@ -1,7 +1,8 @@
 /** The options under `introspection`. */
+import { ASYMMETRIC_ALGORITHMS } from '../issuer/signature.js'
 import type { ClientCertificate } from '../io/http.js'
 import type { BearerToken, ClientAuthMethod, PrivateKeyInput } from '../token/client-authentication.js'
-import { SIGNED_ANSWER_ALGORITHMS, type SignedResponseSettings } from '../token/introspection-jwt.js'
+import type { SignedResponseSettings } from '../token/introspection-jwt.js'
 import type { IntrospectionSettings } from '../token/introspection.js'
 import { assertCredentials, CREDENTIAL_RULES } from './credentials.js'
 import {
@@ -100,7 +101,7 @@ export interface SignedResponseOptions {
 const BREAKER_RULES: Rules = { failures: integer(1, 1000, 10), trialSeconds: integer(1, 300, 5) }
 
 const SIGNED_RESPONSE_RULES: Rules = {
-  algorithms: listOf(oneOf(SIGNED_ANSWER_ALGORITHMS)),
+  algorithms: listOf(oneOf(ASYMMETRIC_ALGORITHMS)),
   maxAgeSeconds: integer(1, 3600, 60),
   audience: either(text, listOf(text)),
 }

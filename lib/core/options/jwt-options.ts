@@ -1,6 +1,7 @@
 /** The options under `jwt`. */
 import { createPrivateKey, KeyObject, type JsonWebKey } from 'node:crypto'
 import { ConfigurationError } from '../errors.js'
+import { ASYMMETRIC_ALGORITHMS } from '../issuer/signature.js'
 import { isDecryptionKey, type DecryptionKey } from '../token/decryption.js'
 import type { JwtSettings } from '../token/jwt.js'
 import { assertOptions, integer, listOf, oneOf, rule, secret, type Rules } from './rules.js'
@@ -27,24 +28,11 @@ export interface JwtOptions {
   readonly cacheMaxEntries?: number
 }
 
-const ASYMMETRIC = [
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-  'Ed25519',
-]
 /** RFC 7518 §3.2: the secret is at least as long as the hash, in bytes. */
 const HMAC_BYTES: Readonly<Record<string, number>> = { HS256: 32, HS384: 48, HS512: 64 }
 
 const RULES: Rules = {
-  algorithms: listOf(oneOf([...ASYMMETRIC, ...Object.keys(HMAC_BYTES)])),
+  algorithms: listOf(oneOf([...ASYMMETRIC_ALGORITHMS, ...Object.keys(HMAC_BYTES)])),
   secret: secret(rule('a string or bytes, at least as long as the hash', 'process.env.JWT_SECRET', isSecret)),
   decryptionKeys: secret(listOf(rule('a private key as JWK or KeyObject', 'privateJwk', isKeyInput))),
   clockToleranceSeconds: integer(0, 300, 30),
@@ -69,7 +57,7 @@ export function resolveJwt(options: false | JwtOptions | undefined, path: string
 
 /** One issuer, one kind of key: a public key must never be taken for a shared secret (RFC 8725 §3.1). */
 function resolveAlgorithms({ algorithms, secret: shared }: JwtOptions, path: string): readonly string[] {
-  const accepted = algorithms ?? (shared === undefined ? ASYMMETRIC : ['HS256'])
+  const accepted = algorithms ?? (shared === undefined ? ASYMMETRIC_ALGORITHMS : ['HS256'])
   const misfit = accepted.find((algorithm) => Object.hasOwn(HMAC_BYTES, algorithm) !== (shared !== undefined))
   if (misfit === undefined) return accepted
   const problem =

@@ -1,4 +1,5 @@
 /** The options under `revocation`. */
+import { ASYMMETRIC_ALGORITHMS } from '../issuer/signature.js'
 import type { OnRevocation } from '../revocation/effects.js'
 import { createSharedSeenOnce, type RevocationLog, type SeenOnce } from '../revocation/ports.js'
 import type { RevocationSettings } from '../revocation/revocation.js'
@@ -82,20 +83,6 @@ export interface StatusListOptions {
   readonly maxLists?: number
 }
 
-const ALGORITHMS = [
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-  'Ed25519',
-]
-
 const RULES: Rules = {
   maxLagSeconds: integer(1, 86_400, 10),
   whenStale: oneOf(['introspect', 'refuse', 'accept']),
@@ -111,7 +98,7 @@ const RULES: Rules = {
 
 const STATUS_LIST_RULES: Rules = {
   allowedOrigins: listOf(rule('an origin', `'https://status.example.com'`, isOrigin)),
-  algorithms: listOf(oneOf(ALGORITHMS)),
+  algorithms: listOf(oneOf(ASYMMETRIC_ALGORITHMS)),
   acceptedStatuses: listOf(integer(1, 255, 3)),
   minTtlSeconds: integer(1, 3600, 5),
   maxTtlSeconds: integer(1, 86_400, 900),
@@ -144,7 +131,7 @@ function resolveStatusList(given: StatusListOptions): StatusListSettings {
   assertOptions(given, 'revocation.statusList', STATUS_LIST_RULES)
   return {
     allowedOrigins: given.allowedOrigins ?? [],
-    algorithms: given.algorithms ?? ALGORITHMS,
+    algorithms: given.algorithms ?? ASYMMETRIC_ALGORITHMS,
     acceptedStatuses: given.acceptedStatuses ?? [],
     minTtlSeconds: given.minTtlSeconds ?? 5,
     maxTtlSeconds: given.maxTtlSeconds ?? 900,

@@ -2,6 +2,7 @@
 import type { JsonWebKey } from 'node:crypto'
 import { ConfigurationError } from '../errors.js'
 import type { KeySource } from '../issuer/jwks.js'
+import { ASYMMETRIC_ALGORITHMS } from '../issuer/signature.js'
 import { createTrustedIssuer } from '../issuer/trusted-issuers.js'
 import type { EventMeaning } from '../revocation/caep.js'
 import type { RevocationPlane } from '../revocation/revocation.js'
@@ -53,7 +54,6 @@ export interface TransmitterOptions {
 }
 
 const ALGORITHMS = ['RS256', 'ES256', 'PS256', 'EdDSA', 'Ed25519']
-const ALL_ALGORITHMS = [...ALGORITHMS, 'RS384', 'RS512', 'PS384', 'PS512', 'ES384', 'ES512']
 const list = listOf(text)
 
 function rulesFor(allowHttp: boolean): Rules {
@@ -63,7 +63,7 @@ function rulesFor(allowHttp: boolean): Rules {
     jwksUri: address(allowHttp),
     keys: listOf(section),
     tokenIssuer: either(text, list),
-    algorithms: listOf(oneOf(ALL_ALGORITHMS)),
+    algorithms: listOf(oneOf(ASYMMETRIC_ALGORITHMS)),
     events: section,
     resolveSubject: callback,
     criticalSubjectMembers: list,

@@ -5,6 +5,7 @@
  */
 import { UnavailableError } from '../errors.js'
 import { memberOf, type DecodedJwt, type JsonObject } from '../issuer/jwt-format.js'
+import { ASYMMETRIC_ALGORITHMS } from '../issuer/signature.js'
 import {
   decodeSignedJwt,
   SignedJwtError,
@@ -31,21 +32,6 @@ export interface SignedAnswerOptions extends SignedJwtKeys {
 }
 
 export const SIGNED_ANSWER_TYPE = 'application/token-introspection+jwt'
-
-/** The algorithms by which a public key vouches. A secret is no such key (RFC 8725 §3.1). */
-export const SIGNED_ANSWER_ALGORITHMS: readonly string[] = [
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-  'Ed25519',
-]
 
 const TYPES = ['token-introspection+jwt']
 /** As many bytes as a plain answer may have. */
@@ -95,7 +81,7 @@ const EVIDENCE: Partial<Record<SignedJwtFault, { readonly name: string; readonly
 }
 
 function usable(supported: readonly string[] | undefined): readonly string[] {
-  const named = supported?.filter((algorithm) => SIGNED_ANSWER_ALGORITHMS.includes(algorithm)) ?? []
+  const named = ASYMMETRIC_ALGORITHMS.filter((algorithm) => supported?.includes(algorithm))
   return named.length > 0 ? named : DEFAULT_ALGORITHMS
 }
 
