@@ -49,7 +49,7 @@ describe('defaults', () => {
           replayMaxEntries: 500_000,
         },
         mtls: { source: { from: 'tls' } },
-        required: { dpop: false, mtls: false },
+        required: { dpop: false, mtls: false, either: false },
       },
       onRefusal: undefined,
       dispatcher: undefined,

@@ -15,6 +15,7 @@ import {
   type Rule,
   type Rules,
 } from './rules.js'
+import { resolveAlgorithms, resolveClockTolerance, type SecurityProfile } from './security-profile.js'
 
 /** How proofs of possession are checked (RFC 9449). */
 export interface DpopOptions {
@@ -91,7 +92,11 @@ const RULES: Rules = {
  * @returns undefined where it does not follow from the options where clients reach this API
  * @throws ConfigurationError
  */
-export function resolveDpop(options: DpopOptions | undefined, resource: string): DpopSettings | undefined {
+export function resolveDpop(
+  options: DpopOptions | undefined,
+  resource: string,
+  profile?: SecurityProfile,
+): DpopSettings | undefined {
   const given = options ?? {}
   assertOptions(given, 'dpop', RULES)
   const origins = originsOf(given, resource)
@@ -103,9 +108,13 @@ export function resolveDpop(options: DpopOptions | undefined, resource: string):
     )
   }
   return {
-    algorithms: given.algorithms ?? DEFAULT_ALGORITHMS,
+    algorithms: resolveAlgorithms(given.algorithms, DEFAULT_ALGORITHMS, 'dpop.algorithms', profile),
     maxProofAgeSeconds: given.maxProofAgeSeconds ?? 60,
-    clockToleranceSeconds: given.clockToleranceSeconds ?? 30,
+    clockToleranceSeconds: resolveClockTolerance(
+      given.clockToleranceSeconds,
+      'dpop.clockToleranceSeconds',
+      profile,
+    ),
     nonces: resolveNonces(given),
     htu: { origins, pathPrefix: given.pathPrefix ?? '' },
     replayMaxEntries: given.replayMaxEntries ?? 500_000,

@@ -17,6 +17,7 @@ import {
   text,
   type Rules,
 } from './rules.js'
+import { resolveAlgorithms, type SecurityProfile } from './security-profile.js'
 
 /** How opaque tokens are introspected, and as whom this API asks: with one credential, never anonymously. */
 export interface IntrospectionOptions {
@@ -112,6 +113,7 @@ export interface IntrospectionContext {
   readonly allowHttp: boolean
   /** Whether calls go through a dispatcher of the user's. */
   readonly hasDispatcher: boolean
+  readonly securityProfile?: SecurityProfile | undefined
 }
 
 /** @throws ConfigurationError */
@@ -164,10 +166,19 @@ function rulesFor(allowHttp: boolean): Rules {
 function resolveSignedResponse(
   { signedResponse = false, clientId }: IntrospectionOptions,
   path: string,
-  { resource }: IntrospectionContext,
+  { resource, securityProfile }: IntrospectionContext,
 ): SignedResponseSettings | undefined {
   if (signedResponse === false) return undefined
   const { algorithms, maxAgeSeconds = 60, audience = [] } = signedResponse === true ? {} : signedResponse
   if (signedResponse !== true) assertOptions(signedResponse, `${path}.signedResponse`, SIGNED_RESPONSE_RULES)
-  return { algorithms, maxAgeSeconds, audience: [resource, clientId ?? [], audience].flat() }
+  return {
+    algorithms: resolveAlgorithms(
+      algorithms,
+      undefined,
+      `${path}.signedResponse.algorithms`,
+      securityProfile,
+    ),
+    maxAgeSeconds,
+    audience: [resource, clientId ?? [], audience].flat(),
+  }
 }

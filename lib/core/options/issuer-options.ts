@@ -21,6 +21,7 @@ import {
   text,
   type Rules,
 } from './rules.js'
+import { assertProfileIssuer, type ProfiledOptions } from './security-profile.js'
 
 /** What may stand at the top, for all issuers, or in an entry of `issuers`. */
 export interface SharedIssuerOptions {
@@ -36,6 +37,12 @@ export interface SharedIssuerOptions {
   readonly introspection?: false | IntrospectionOptions
   /** Allows `http:` beyond the loopback interface. Default false. Danger: tokens and keys travel readable and forgeable. */
   readonly allowInsecureHttp?: boolean
+}
+
+/** What stands at the top for all issuers, and what else has a say in what they may be. */
+export interface IssuerContext extends SharedIssuerOptions, ProfiledOptions {
+  readonly resource: string
+  readonly dispatcher?: unknown
 }
 
 /** One of several issuers. */
@@ -78,7 +85,7 @@ const ENTRY_RULES: Rules = { ...SHARED_RULES, aliases: list }
  */
 export function resolveIssuer(
   entry: IssuerOptions,
-  shared: SharedIssuerOptions & { readonly resource: string; readonly dispatcher?: unknown },
+  shared: IssuerContext,
   path: string,
 ): TokenIssuerSettings {
   if (path !== '') assertOptions(entry, path, ENTRY_RULES)
@@ -88,8 +95,10 @@ export function resolveIssuer(
   assertOption(entry.issuer, path === '' ? 'issuer' : `${path}.issuer`, issuerAddress(allowInsecureHttp))
   const introspection = entry.introspection ?? shared.introspection
   const hasDispatcher = shared.dispatcher !== undefined
-  const jwt = resolveJwt(merge(shared.jwt, entry.jwt), at('jwt'))
+  const { securityProfile } = shared
+  const jwt = resolveJwt(merge(shared.jwt, entry.jwt), at('jwt'), securityProfile)
   if (jwt === false && !introspection) throw nothingAccepted(at('jwt'))
+  assertProfileIssuer(securityProfile, { jwt, allowInsecureHttp }, at)
   return {
     issuer: entry.issuer,
     aliases: [...(entry.aliases ?? [])],
@@ -107,6 +116,7 @@ export function resolveIssuer(
           resource: shared.resource,
           allowHttp: allowInsecureHttp,
           hasDispatcher,
+          securityProfile,
         })
       : undefined,
     allowInsecureHttp,
@@ -122,7 +132,7 @@ export function resolveIssuer(
  */
 export function resolveDynamicIssuer(
   entry: IssuerOptions,
-  shared: SharedIssuerOptions & { readonly resource: string },
+  shared: IssuerContext,
   path: string,
 ): TokenIssuerSettings {
   const settings = resolveIssuer(entry, shared, path)

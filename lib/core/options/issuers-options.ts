@@ -1,6 +1,7 @@
 /** The options that say whom this API trusts: one issuer, a list, or a function that names them. */
 import { ConfigurationError } from '../errors.js'
 import type { IssuerResolution } from '../issuer/resolved-issuers.js'
+import type { RevocationSettings } from '../revocation/revocation.js'
 import type { RouteOpaque } from '../token/opaque.js'
 import type { TokenIssuerSettings } from '../token/token-issuer.js'
 import {
@@ -11,9 +12,10 @@ import {
   type SharedIssuerOptions,
 } from './issuer-options.js'
 import { callback, either, integer, listOf, rule, type Rules } from './rules.js'
+import { assertProfileRevocation, type ProfiledOptions } from './security-profile.js'
 
 /** The part of the options that is about issuers; what an issuer may have of its own may stand here for all. */
-export interface IssuersOptions extends SharedIssuerOptions {
+export interface IssuersOptions extends SharedIssuerOptions, ProfiledOptions {
   /**
    * The identifier of this API: an absolute URI without fragment (RFC 8707 §2). It is also the default
    * `audience`, and the realm of challenges. Required.
@@ -60,8 +62,8 @@ export const ISSUERS_RULES: Rules = {
 }
 
 /** @throws ConfigurationError */
-export function resolveIssuers(options: IssuersOptions): TrustSettings {
-  const { issuer, issuers } = options
+export function resolveIssuers(options: IssuersOptions, revocation: RevocationSettings): TrustSettings {
+  const { issuer, issuers, securityProfile } = options
   if ((issuer === undefined) === (issuers === undefined)) {
     throw new ConfigurationError(
       'issuer',
@@ -70,13 +72,15 @@ export function resolveIssuers(options: IssuersOptions): TrustSettings {
     )
   }
   if (typeof issuers === 'function') {
-    return { issuers: [], resolution: resolveByFunction(issuers, options) }
+    return { issuers: [], resolution: resolveByFunction(issuers, options, revocation) }
   }
   const entries = issuers ?? [issuer ?? '']
   const resolved = entries.map((entry, index) => {
     const path = issuers ? `issuers[${index}]` : ''
     const own: IssuerOptions = typeof entry === 'string' ? { issuer: entry } : entry
-    return resolveIssuer(own, options, path)
+    const settings = resolveIssuer(own, options, path)
+    assertProfileRevocation(securityProfile, settings, revocation, path === '' ? 'jwt' : `${path}.jwt`)
+    return settings
   })
   assertDistinct(resolved)
   if (resolved.length > 1) assertNoneShared(options)
@@ -87,19 +91,26 @@ export function resolveIssuers(options: IssuersOptions): TrustSettings {
 function resolveByFunction(
   resolver: IssuerResolver,
   options: IssuersOptions,
+  revocation: RevocationSettings,
 ): IssuerResolution<TokenIssuerSettings> {
   assertNoneShared(options)
   assertRoutable(options)
   // an issuer of its own may do what the others may not
   const jwt = options.jwt === false && !options.introspection ? { jwt: {} } : {}
   resolveIssuer({ issuer: 'https://any.example', ...jwt }, options, '')
+  function toSettings(given: IssuerOptions): TokenIssuerSettings {
+    const settings = resolveDynamicIssuer(given, options, 'issuers()')
+    assertProfileRevocation(options.securityProfile, settings, revocation, 'issuers().jwt')
+    return settings
+  }
+
   return {
     maxIssuers: options.maxIssuers ?? 100,
     async resolve(iss) {
       const given = (await resolver(iss)) as IssuerOptions | undefined | null
       // look-ups in a database like to say null
       if (given === undefined || given === null) return undefined
-      return { given, toSettings: () => resolveDynamicIssuer(given, options, 'issuers()') }
+      return { given, toSettings: () => toSettings(given) }
     },
   }
 }

@@ -5,6 +5,7 @@ import { ASYMMETRIC_ALGORITHMS } from '../issuer/signature.js'
 import { isDecryptionKey, type DecryptionKey } from '../token/decryption.js'
 import type { JwtSettings } from '../token/jwt.js'
 import { assertOptions, integer, listOf, oneOf, rule, secret, type Rules } from './rules.js'
+import { resolveAlgorithms, resolveClockTolerance, type SecurityProfile } from './security-profile.js'
 
 /** How JWTs are verified. */
 export interface JwtOptions {
@@ -41,23 +42,38 @@ const RULES: Rules = {
 }
 
 /** @throws ConfigurationError */
-export function resolveJwt(options: false | JwtOptions | undefined, path: string): JwtSettings | false {
+export function resolveJwt(
+  options: false | JwtOptions | undefined,
+  path: string,
+  profile?: SecurityProfile,
+): JwtSettings | false {
   if (options === false) return false
   const given = options ?? {}
   assertOptions(given, path, RULES)
   return {
-    algorithms: resolveAlgorithms(given, path),
+    algorithms: resolveAccepted(given, path, profile),
     secret: resolveSecret(given, path),
     decryptionKeys: (given.decryptionKeys ?? []).map((key) => toDecryptionKey(key, path)),
-    clockToleranceSeconds: given.clockToleranceSeconds ?? 30,
+    clockToleranceSeconds: resolveClockTolerance(
+      given.clockToleranceSeconds,
+      `${path}.clockToleranceSeconds`,
+      profile,
+    ),
     maxLifetimeSeconds: given.maxLifetimeSeconds,
     cacheMaxEntries: given.cacheMaxEntries ?? 10_000,
   }
 }
 
 /** One issuer, one kind of key: a public key must never be taken for a shared secret (RFC 8725 §3.1). */
-function resolveAlgorithms({ algorithms, secret: shared }: JwtOptions, path: string): readonly string[] {
-  const accepted = algorithms ?? (shared === undefined ? ASYMMETRIC_ALGORITHMS : ['HS256'])
+function resolveAccepted(
+  { algorithms, secret: shared }: JwtOptions,
+  path: string,
+  profile?: SecurityProfile,
+): readonly string[] {
+  const accepted =
+    shared === undefined
+      ? resolveAlgorithms(algorithms, ASYMMETRIC_ALGORITHMS, `${path}.algorithms`, profile)
+      : (algorithms ?? ['HS256'])
   const misfit = accepted.find((algorithm) => Object.hasOwn(HMAC_BYTES, algorithm) !== (shared !== undefined))
   if (misfit === undefined) return accepted
   const problem =
@@ -70,7 +86,7 @@ function resolveAlgorithms({ algorithms, secret: shared }: JwtOptions, path: str
 function resolveSecret(options: JwtOptions, path: string): Uint8Array | undefined {
   if (options.secret === undefined) return undefined
   const bytes = typeof options.secret === 'string' ? Buffer.from(options.secret) : options.secret
-  const needed = Math.max(...resolveAlgorithms(options, path).map((algorithm) => HMAC_BYTES[algorithm] ?? 0))
+  const needed = Math.max(...resolveAccepted(options, path).map((algorithm) => HMAC_BYTES[algorithm] ?? 0))
   if (bytes.length >= needed) return bytes
   throw new ConfigurationError(
     `${path}.secret`,

@@ -24,6 +24,7 @@ import {
   type Rules,
 } from './rules.js'
 import { resolveRevocation, type RevocationOptions } from './revocation-options.js'
+import { assertProfile, SECURITY_PROFILES } from './security-profile.js'
 import { store, type SharedStore } from './store-options.js'
 import type { RevocationSettings } from '../revocation/revocation.js'
 import type { SenderConstraintSettings } from '../sender-constraint/confirmation.js'
@@ -116,6 +117,7 @@ const RULES: Rules = {
   ...ISSUERS_RULES,
   allowAnonymous: flag,
   tokenFrom: either(location, listOf(location)),
+  securityProfile: oneOf(SECURITY_PROFILES),
   maxTokenBytes: integer(256, 1_048_576, 16_384),
   errors: oneOf(['respond', 'next']),
   dpop: section,
@@ -136,12 +138,15 @@ export function resolveOptions(options: ResourceServerOptions): ResolvedOptions 
   assertOptions(options, '', RULES)
   assertOption(options.resource, 'resource', resource)
   assertRevocable(options)
+  const { securityProfile } = options
+  const revocation = resolveRevocation(options.revocation, options)
+  assertProfile(securityProfile, { tokenFrom: options.tokenFrom, revocation })
   return {
     resource: options.resource,
     allowAnonymous: options.allowAnonymous ?? false,
     errors: options.errors ?? 'respond',
     extraction: resolveExtraction(options),
-    ...resolveIssuers(options),
+    ...resolveIssuers(options, revocation),
     audience: [options.audience ?? options.resource].flat(),
     routeOpaque: options.routeOpaque,
     senderConstraint: resolveSenderConstraint(options),
@@ -149,7 +154,7 @@ export function resolveOptions(options: ResourceServerOptions): ResolvedOptions 
     challengeScopes: options.challengeScopes ?? [],
     claims: options.claims,
     onRefusal: options.onRefusal,
-    revocation: resolveRevocation(options.revocation, options.store),
+    revocation,
     store: options.store,
     dispatcher: options.dispatcher,
   }
@@ -181,7 +186,8 @@ function resolveExtraction({ tokenFrom, maxTokenBytes }: ResourceServerOptions):
   }
 }
 
-function resolveSenderConstraint({ resource: identifier, dpop, mtls, tokenFrom }: ResourceServerOptions) {
+function resolveSenderConstraint(options: ResourceServerOptions): SenderConstraintSettings {
+  const { resource: identifier, dpop, mtls, tokenFrom, securityProfile } = options
   if (dpop?.require === true && tokenFrom !== undefined) {
     throw new ConfigurationError(
       'tokenFrom',
@@ -189,9 +195,13 @@ function resolveSenderConstraint({ resource: identifier, dpop, mtls, tokenFrom }
     )
   }
   return {
-    dpop: resolveDpop(dpop, identifier),
+    dpop: resolveDpop(dpop, identifier, securityProfile),
     mtls: resolveMtls(mtls),
-    required: { dpop: dpop?.require ?? false, mtls: mtls?.require ?? false },
+    required: {
+      dpop: dpop?.require ?? false,
+      mtls: mtls?.require ?? false,
+      either: securityProfile !== undefined,
+    },
   }
 }
 

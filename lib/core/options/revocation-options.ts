@@ -16,6 +16,7 @@ import {
   section,
   type Rules,
 } from './rules.js'
+import { resolveAlgorithms, type ProfiledOptions } from './security-profile.js'
 import { assertKeepsLongEnough, type SharedStore } from './store-options.js'
 
 /** How revoked tokens become known before they expire. Nothing of it is needed to call `server.revocations`. */
@@ -109,7 +110,10 @@ const STATUS_LIST_RULES: Rules = {
 }
 
 /** @throws ConfigurationError */
-export function resolveRevocation(given: RevocationOptions = {}, store?: SharedStore): RevocationSettings {
+export function resolveRevocation(
+  given: RevocationOptions = {},
+  { store, securityProfile }: ProfiledOptions & { readonly store?: SharedStore } = {},
+): RevocationSettings {
   assertOptions(given, 'revocation', RULES)
   const log = given.log ?? store?.log
   assertKeepsLongEnough(log, given.maxTokenLifetimeSeconds ?? 86_400)
@@ -122,16 +126,25 @@ export function resolveRevocation(given: RevocationOptions = {}, store?: SharedS
     feeds: given.feeds ?? [],
     log,
     seenOnce: given.seenOnce ?? (store && createSharedSeenOnce(store)),
-    statusList: given.statusList === false ? false : resolveStatusList(given.statusList ?? {}),
+    statusList:
+      given.statusList === false ? false : resolveStatusList(given.statusList ?? {}, securityProfile),
     onRevocation: given.onRevocation,
   }
 }
 
-function resolveStatusList(given: StatusListOptions): StatusListSettings {
+function resolveStatusList(
+  given: StatusListOptions,
+  profile: ProfiledOptions['securityProfile'],
+): StatusListSettings {
   assertOptions(given, 'revocation.statusList', STATUS_LIST_RULES)
   return {
     allowedOrigins: given.allowedOrigins ?? [],
-    algorithms: given.algorithms ?? ASYMMETRIC_ALGORITHMS,
+    algorithms: resolveAlgorithms(
+      given.algorithms,
+      ASYMMETRIC_ALGORITHMS,
+      'revocation.statusList.algorithms',
+      profile,
+    ),
     acceptedStatuses: given.acceptedStatuses ?? [],
     minTtlSeconds: given.minTtlSeconds ?? 5,
     maxTtlSeconds: given.maxTtlSeconds ?? 900,

@@ -18,8 +18,8 @@ export interface SenderConstraintSettings {
   /** Undefined: where this API is reached is not known, so no proof can be for it. */
   readonly dpop: DpopSettings | undefined
   readonly mtls: MtlsSettings
-  /** What every token must be bound to. */
-  readonly required: { readonly dpop: boolean; readonly mtls: boolean }
+  /** What every token must be bound to; `either`: to something. */
+  readonly required: { readonly dpop: boolean; readonly mtls: boolean; readonly either: boolean }
 }
 
 export interface SenderConfirmationOptions extends SenderConstraintSettings {
@@ -56,7 +56,7 @@ export function createConfirmation(options: SenderConfirmationOptions): SenderCo
   const { required } = options
   const dpop = options.dpop && createProofChecks(options.dpop, options)
   const confirmCertificate = createCertificateConfirmation(options.mtls)
-  const isAnyRequired = required.dpop || required.mtls
+  const isAnyRequired = required.dpop || required.mtls || required.either
   const renewals = new WeakMap<SenderRequest, string>()
 
   function confirmBound(
@@ -66,6 +66,8 @@ export function createConfirmation(options: SenderConfirmationOptions): SenderCo
   ): AccessToken | Promise<AccessToken> {
     const { issuer, confirmation = {} } = accessToken
     const { jkt, 'x5t#S256': x5t } = confirmation
+    const isUnbound = jkt === undefined && x5t === undefined && !proof
+    if (required.either && isUnbound) throw invalidToken('sender_constraint_missing', { issuer })
     if (required.mtls && x5t === undefined) throw invalidToken('sender_constraint_missing', { issuer })
     if (required.dpop && jkt === undefined && !proof) throw invalidToken('dpop_required', { issuer })
     if (x5t !== undefined) confirmCertificate(x5t, request, issuer)
