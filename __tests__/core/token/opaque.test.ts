@@ -140,4 +140,24 @@ describe('a JWT that is to be introspected', () => {
     expect(api.seen()).toMatchObject({ format: 'opaque', issuer: first.issuer })
     expect(calls()).toEqual([1, 0, 0])
   })
+
+  it.each([
+    ['listed', {}],
+    ['named by a function', { issuers: (issuer: string) => ({ issuer }) }],
+  ])(
+    'is a developer’s error where it answers with a promise, however that ends: issuers %s',
+    async (_how, own) => {
+      const routeOpaque = (() => Promise.reject(new Error('later'))) as unknown as () => string
+      await api.guard.close()
+      start({ ...own, routeOpaque })
+      const given = { headers: { authorization: 'Bearer opaque' } }
+      await expect(api.guard.authenticate(given)).rejects.toMatchObject({
+        code: 'ERR_RESOURCE_SERVER_CONFIGURATION',
+        path: 'routeOpaque',
+      })
+      // a rejection that nobody handles would end the process, and this run with it, before the next turn
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(calls()).toEqual([0, 0, 0])
+    },
+  )
 })

@@ -3,7 +3,13 @@
  * A token goes only to endpoints of issuers that the user listed, to each at most once.
  */
 import { toAccessToken, type AccessToken } from '../access-token.js'
-import { ConfigurationError, invalidToken, UnavailableError, type RefusalReason } from '../errors.js'
+import {
+  assertSynchronous,
+  ConfigurationError,
+  invalidToken,
+  UnavailableError,
+  type RefusalReason,
+} from '../errors.js'
 import type { TokenRequest } from './extraction.js'
 import type { Introspection, Verdict } from './introspection.js'
 import type { TokenIssuer } from './token-issuer.js'
@@ -22,6 +28,17 @@ export interface OpaqueToken {
 }
 
 /**
+ * The name that the user's function says.
+ *
+ * @throws ConfigurationError if it says it later
+ */
+export function routeOf(routeOpaque: RouteOpaque, token: string, request: TokenRequest): string | undefined {
+  const name = routeOpaque(token, request)
+  assertSynchronous(name, 'routeOpaque')
+  return name
+}
+
+/**
  * @returns `introspectOpaque(opaque)`: at once if an answer is remembered
  * @throws InvalidTokenError if every endpoint that may be asked says so
  * @throws UnavailableError if one of them could not be asked and no other vouched for the token
@@ -34,8 +51,8 @@ export function createOpaqueValidation(
 
   function route({ token, request, issuer }: OpaqueToken): readonly TokenIssuer[] {
     if (issuer) return issuer.introspection ? [issuer] : []
-    const name = routeOpaque?.(token, request)
     if (!routeOpaque) return introspecting
+    const name = routeOf(routeOpaque, token, request)
     if (name === undefined) return []
     const routed = introspecting.find((candidate) => candidate.name === name)
     if (routed) return [routed]

@@ -14,7 +14,7 @@ import { createClaimsRefinement } from './claims-refinement.js'
 import type { TokenRequest } from './extraction.js'
 import { decodeJwt, recognizeJwt, type DecodedJwt } from '../issuer/jwt-format.js'
 import type { VerifiedJwt } from './jwt.js'
-import { createOpaqueValidation, type OpaqueToken, type RouteOpaque } from './opaque.js'
+import { createOpaqueValidation, routeOf, type OpaqueToken, type RouteOpaque } from './opaque.js'
 import type { VerifySignature } from '../issuer/signature.js'
 import {
   createTokenIssuer,
@@ -86,7 +86,8 @@ export function createTokenValidation(options: TokenValidationOptions): TokenVal
 
   /** With a function as issuers, only the route tells whose an opaque token may be. */
   function validateRouted(opaque: OpaqueToken): AccessToken | Promise<AccessToken> {
-    const name = options.routeOpaque?.(opaque.token, opaque.request)
+    const { routeOpaque } = options
+    const name = routeOpaque && routeOf(routeOpaque, opaque.token, opaque.request)
     if (name === undefined) throw invalidToken(opaque.refusal)
     const issuer = issuers.find(name)
     return issuer instanceof Promise ? issuer.then(introspectAt) : introspectAt(issuer)
