@@ -58,13 +58,13 @@ async function pack() {
     'tests are packed',
   )
   const unused = modules.filter((path) => !led.includes(path))
-  if (unused.length > 0) console.log(`! no entry leads to ${unused.join(', ')}`)
+  assert.deepEqual(unused, [], 'modules that no entry leads to')
   assert.ok(packed.size < MAX_KILOBYTES * 1024, `${packed.size} bytes are more than ${MAX_KILOBYTES} kB`)
   say(`${paths.length} files, ${Math.round(packed.size / 1024)} kB packed: modules, their types, documents`)
   return join(folder, packed.filename)
 }
 
-/** The modules that the entries of package.json import, directly or not. */
+/** The modules that the entries of package.json import, directly or not, for their code or for their types. */
 function reachable() {
   const { exports, bin = {} } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   const entries = [...Object.values(exports).map((entry) => entry.default), ...Object.values(bin)]
@@ -73,8 +73,9 @@ function reachable() {
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
     if (found.has(path)) continue
     found.add(path)
-    const code = readFileSync(join(ROOT, path), 'utf8')
-    for (const [, name] of code.matchAll(/(?:from|import|import\()\s*['"](\.[^'"]+)['"]/g)) {
+    const [code, types] = [path, path.replace(/\.js$/, '.d.ts')].map((file) => join(ROOT, file))
+    const text = [code, ...(path.endsWith('.js') ? [types] : [])].map((file) => readFileSync(file, 'utf8'))
+    for (const [, name] of text.join('\n').matchAll(/(?:from|import|import\()\s*['"](\.[^'"]+)['"]/g)) {
       waiting.push(posix.join(posix.dirname(path), name))
     }
   }
