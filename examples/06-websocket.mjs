@@ -1,13 +1,12 @@
 // WebSockets: the upgrade is authenticated before it is accepted, and the connection ends with its token.
-import { createServer } from 'node:http'
+import { createServer, STATUS_CODES } from 'node:http'
 import { resourceServer } from 'express-resource-server'
 import { WebSocketServer } from 'ws'
 
 const { PORT = '3000', ISSUER = 'http://127.0.0.1:4010', CLIENT_SECRET = 'rs-secret' } = process.env
-const RESOURCE = 'https://api.example.com'
 
-const { authenticate } = resourceServer({
-  resource: RESOURCE,
+const { authenticate, answerTo } = resourceServer({
+  resource: 'https://api.example.com',
   issuer: ISSUER,
   introspection: { clientId: 'rs', clientSecret: CLIENT_SECRET },
 })
@@ -20,7 +19,7 @@ server.on('upgrade', async (req, socket, head) => {
     const accessToken = await authenticate(req)
     sockets.handleUpgrade(req, socket, head, (ws) => welcome(ws, accessToken))
   } catch (error) {
-    refuse(socket, error)
+    refuse(socket, answerTo(error, req))
   }
 })
 
@@ -31,10 +30,10 @@ function welcome(ws, { clientId, scopes, expiresAt }) {
   ws.once('close', () => clearTimeout(end))
 }
 
-function refuse(socket, { status = 500, retryAfterSeconds }) {
-  const field =
-    status === 503 ? `Retry-After: ${retryAfterSeconds}` : `WWW-Authenticate: Bearer realm="${RESOURCE}"`
-  socket.end(`HTTP/1.1 ${status} Refused\r\n${field}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+function refuse(socket, { status, headers }) {
+  const fields = Object.entries({ ...headers, Connection: 'close', 'Content-Length': '0' })
+  const lines = fields.flatMap(([name, value]) => [value].flat().map((one) => `${name}: ${one}`))
+  socket.end([`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, '', ''].join('\r\n'))
 }
 
 server.listen(Number(PORT), '127.0.0.1', () => {

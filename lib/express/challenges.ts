@@ -8,8 +8,8 @@
 import type { TokenScheme } from '../core/access-token.js'
 import { formatChallenge } from '../core/challenge.js'
 import type { OAuthError } from '../core/errors.js'
-import { schemesIn } from '../core/token/extraction.js'
-import { isAccepted, type ExpressRequest } from './request.js'
+import { schemesIn, type TokenRequest } from '../core/token/extraction.js'
+import { isAccepted } from './request.js'
 
 export interface ChallengeOptions {
   /** The protection space. */
@@ -55,7 +55,7 @@ export function toChallenges(
 }
 
 /** The schemes of the credentials that are refused; read anew, so that what is accepted costs nothing. */
-export function schemesUsed(error: OAuthError, request: ExpressRequest): readonly TokenScheme[] {
+export function schemesUsed(error: OAuthError, request: TokenRequest): readonly TokenScheme[] {
   if (isAccepted(request)) return [request.auth.scheme]
   const schemes = schemesIn(request)
   // a token that stands elsewhere than in the header is a bearer token

@@ -21,7 +21,9 @@ export interface AcceptedRequest extends ExpressRequest {
 }
 
 /** Whether a resource server, which clears `auth` first, has put an access token here. */
-export function isAccepted(request: ExpressRequest): request is AcceptedRequest {
+export function isAccepted<R extends object>(
+  request: R & Partial<Pick<ExpressRequest, 'auth' | typeof RESOURCE_SERVER>>,
+): request is R & AcceptedRequest {
   return request[RESOURCE_SERVER] !== undefined && request.auth !== undefined
 }
 

@@ -11,8 +11,8 @@ import type { RevocationHealth, RevocationPlane } from '../core/revocation/revoc
 import type { Revocation, Revocations } from '../core/revocation/revocations.js'
 import { resolveOptions, type ResolvedOptions, type ResourceServerOptions } from '../core/options/options.js'
 import type { StoreHealth } from '../core/options/store-options.js'
-import type { TokenRequest } from '../core/token/extraction.js'
-import { answerError } from './answer.js'
+import { toTokenRequest, type FetchTokenRequest, type TokenRequest } from '../core/token/extraction.js'
+import { answerError, toAnswer, type Answer } from './answer.js'
 import { sendNonce } from './nonce.js'
 import { createTypedRequests, type TypedRequests } from './typed-request.js'
 import {
@@ -55,9 +55,24 @@ export interface ResourceServer<Claims extends object = Readonly<Record<string, 
   /**
    * The same decision without Express, for WebSocket upgrades and workers. Form tokens are read from `body`.
    * A request without a token is refused here whatever `allowAnonymous` says.
+   * Node's requests fit, and Fetch's.
    * @throws OAuthError if the request is refused @throws UnavailableError if it could not be decided
    */
-  authenticate(request: TokenRequest): Promise<AccessToken<Claims>>
+  authenticate(request: TokenRequest | FetchTokenRequest): Promise<AccessToken<Claims>>
+  /**
+   * What to tell a client whose request `authenticate` did not accept, or that may not do what it asks for: status,
+   * header fields (a challenge for each scheme that would do, `Retry-After`, `DPoP-Nonce`) and body, as the
+   * middleware would send them. What is neither a refusal nor an outage is 500 without any word about it; log it.
+   * @param error what was thrown
+   * @param request the same: its credentials tell which scheme the client used
+   * @see RFC 6750 §3, RFC 9449 §7.1
+   * @example
+   * server.authenticate(request).catch((error) => {
+   *   const { status, headers, body } = server.answerTo(error, request)
+   *   response.writeHead(status, headers).end(JSON.stringify(body))
+   * })
+   */
+  answerTo(error: unknown, request: TokenRequest | FetchTokenRequest): Answer
   health(): ResourceServerHealth
   /** Stops refreshing and closes connections. */
   close(): Promise<void>
@@ -105,14 +120,16 @@ export function resourceServer(options: ResourceServerOptions): ResourceServer {
     [REVOCATION]: revocation,
     ...createTypedRequests<Readonly<Record<string, unknown>>>(context),
     ready: () => authenticator.ready(),
-    async authenticate(request: TokenRequest) {
+    async authenticate(request: TokenRequest | FetchTokenRequest) {
       try {
-        return await authenticator.authenticate(request)
+        return await authenticator.authenticate(toTokenRequest(request))
       } catch (error) {
         if (isAnswer(error)) report(error)
         throw error
       }
     },
+    answerTo: (error: unknown, request: TokenRequest | FetchTokenRequest) =>
+      context.answerTo(error, toTokenRequest(request)),
     health: () => ({
       resource: resolved.resource,
       issuers: authenticator.health(),
@@ -123,11 +140,18 @@ export function resourceServer(options: ResourceServerOptions): ResourceServer {
   })
 }
 
+interface AnsweringContext extends RequestContext {
+  /** What a client is told of an error, for those who send it themselves. */
+  answerTo(error: unknown, request: TokenRequest): Answer
+}
+
 function createContext(
-  { resource: realm, errors, impliedScopes, issuers, audience, senderConstraint }: ResolvedOptions,
+  options: ResolvedOptions,
   { revocation }: Authenticator,
   report: ReturnType<typeof createReport>,
-): RequestContext {
+): AnsweringContext {
+  const { resource: realm, errors, impliedScopes, issuers, audience } = options
+  const { senderConstraint, challengeScopes } = options
   const hint = createHints((message, code) =>
     process.emitWarning(message, { type: 'ResourceServerWarning', code }),
   )
@@ -135,7 +159,8 @@ function createContext(
   const { dpop, required } = senderConstraint
   const schemes: TokenScheme[] = required.dpop ? ['DPoP'] : dpop ? ['Bearer', 'DPoP'] : ['Bearer']
   const algorithms = dpop?.algorithms ?? []
-  const context: RequestContext = {
+  const challengeOptions = () => ({ realm, schemes, algorithms, metadataUrl: context.metadataUrl })
+  const context: AnsweringContext = {
     identifiers: [...new Set([realm, ...audiences])],
     hasScope: createScopeHierarchy(impliedScopes),
     metadataUrl: undefined,
@@ -143,8 +168,11 @@ function createContext(
     answer(error, request, response, next) {
       const event = report(error)
       if (!isProduction(request)) hint(event)
-      const { metadataUrl } = context
-      answerError(error, request, response, next, { realm, errors, schemes, algorithms, metadataUrl })
+      answerError(error, request, response, next, { ...challengeOptions(), errors })
+    },
+    answerTo(error, request) {
+      const isBare = error instanceof MissingTokenError && error.scope.length === 0
+      return toAnswer(isBare ? missingToken(challengeScopes) : error, request, challengeOptions())
     },
   }
   return context

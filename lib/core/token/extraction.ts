@@ -27,6 +27,30 @@ export interface TokenRequest {
 }
 
 /**
+ * A request as others than Node make it: Fetch's `Request` and `{ headers }` with Fetch's `Headers` fit.
+ * Anything with names and values in pairs will do.
+ */
+export interface FetchTokenRequest {
+  readonly headers: Iterable<readonly [name: string, value: string]>
+  readonly method?: string | undefined
+  /** Absolute, or only path and query. */
+  readonly url?: string | undefined
+}
+
+/** Either form as the one that is read here. A field that came twice stays two. */
+export function toTokenRequest(request: TokenRequest | FetchTokenRequest): TokenRequest {
+  const { headers } = request
+  if (!isIterable(headers)) return request as TokenRequest
+  const fields = Object.create(null) as Record<string, string[]>
+  for (const [name, value] of headers) (fields[name.toLowerCase()] ??= []).push(value)
+  return { headers: fields, method: request.method, url: request.url }
+}
+
+function isIterable(headers: object): headers is Iterable<readonly [string, string]> {
+  return Symbol.iterator in headers
+}
+
+/**
  * A place of the user's own, such as a cookie. Synchronous; undefined, null and the empty string (a cookie
  * that was cleared) say that there is no token. What it throws goes to the app's error handler.
  * Danger: a cookie comes along with requests that other sites make; such an API needs a CSRF defence.
