@@ -15,7 +15,7 @@ import {
   NEVER_EXPIRES,
   type Wso2Issuer,
   type Wso2IssuerOptions,
-} from '../../lib/testing/wso2-issuer.js'
+} from '../support/wso2-issuer.js'
 
 const RESOURCE = 'https://api.example.com'
 const user = { clientId: 'admin', clientSecret: 'admin', authMethod: 'http_basic' } as const

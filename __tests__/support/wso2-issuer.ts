@@ -6,13 +6,13 @@
  * @see wso2-extensions/identity-inbound-auth-oauth, `OAuth2IntrospectionEndpoint`, `JWTTokenIssuer`, `JwksEndpoint`
  */
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
-import { type Answer, methodNotAllowed, toAnswer } from './answers.js'
-import { createFaults, type Fault, type FaultyEndpoint } from './faults.js'
-import { createLoopbackServer } from './loopback-server.js'
-import { createRequestHandler, type Endpoint } from './request-handler.js'
-import { createRequestLog, type EndpointName, type RecordedRequest } from './request-log.js'
-import { createSigningKey } from './signing-keys.js'
-import { createSigner } from './signatures.js'
+import { type Answer, methodNotAllowed, toAnswer } from '../../lib/testing/answers.js'
+import { createFaults, type Fault, type FaultyEndpoint } from '../../lib/testing/faults.js'
+import { createLoopbackServer } from '../../lib/testing/loopback-server.js'
+import { createRequestHandler, type Endpoint } from '../../lib/testing/request-handler.js'
+import { createRequestLog, type EndpointName, type RecordedRequest } from '../../lib/testing/request-log.js'
+import { createSigningKey } from '../../lib/testing/signing-keys.js'
+import { createSigner } from '../../lib/testing/signatures.js'
 
 /** Who may introspect: a user (the server's default), a client (by `deployment.toml`), or whoever has this token. */
 export interface Wso2Introspection {
