@@ -172,6 +172,19 @@ describe('what is verified of a token', () => {
     expect(misuseOf(() => resourceServer({ ...options, issuers })).path).toBe('issuers[1].jwt')
   })
 
+  it('FAPI-02 an issuer named by a function is held to it when it is named', async () => {
+    const options = { ...optionsOf(), issuer: undefined, introspection: undefined, revocation: undefined }
+    const server = resourceServer({ ...options, issuers: (issuer: string) => ({ issuer }) } as never)
+    const token = mintBound()
+    const headers = { authorization: `DPoP ${token}`, dpop: client.proof({ token }) }
+    const deciding = server.authenticate({ headers, method: 'GET', url: '/' })
+    await expect(deciding).rejects.toMatchObject({
+      reason: 'issuer_unusable',
+      evidence: { name: 'issuers().jwt' },
+    })
+    await server.close()
+  })
+
   it.each<[string, Partial<ResourceServerOptions>]>([
     ['introspection of every token', { jwt: false, revocation: {} }],
     ['introspection of what no feed vouches for', { revocation: { maxLagSeconds: 10 } }],
