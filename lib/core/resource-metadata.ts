@@ -4,7 +4,6 @@
  * @see RFC 9728 §2 for the members, §3.1 for the address
  */
 import { createPrivateKey, KeyObject, type JsonWebKey } from 'node:crypto'
-import { SignJWT } from 'jose'
 
 const WELL_KNOWN = '/.well-known/oauth-protected-resource'
 
@@ -53,7 +52,9 @@ export function createMetadataSignature(
   const kid = jwk?.['kid']
   const header = typeof kid === 'string' ? { alg, kid } : { alg }
 
-  return function sign(members) {
+  return async function sign(members) {
+    // imported when first needed: it takes longer than all of ours
+    const { SignJWT } = await import('jose')
     return new SignJWT({ ...members, iss: signer.issuer ?? members.resource })
       .setProtectedHeader(header)
       .setIssuedAt()

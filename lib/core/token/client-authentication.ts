@@ -6,7 +6,6 @@
  * @see RFC 8705 §2 for certificates, RFC 7662 §2.1 for a token of our own
  */
 import { createPrivateKey, createSecretKey, randomUUID, type JsonWebKey, KeyObject } from 'node:crypto'
-import { SignJWT } from 'jose'
 import type { ClientCertificate } from '../io/http.js'
 
 export type ClientAuthMethod =
@@ -183,6 +182,8 @@ function signedAssertion(
   const header = kid === undefined ? { alg } : { alg, kid }
 
   return async function signAssertion() {
+    // imported when first needed: it takes longer than all of ours
+    const { SignJWT } = await import('jose')
     const now = Math.floor(Date.now() / 1000)
     const assertion = await new SignJWT({ iss: clientId, sub: clientId, aud: audience, jti: randomUUID() })
       .setProtectedHeader(header)

@@ -4,7 +4,6 @@
  * @see RFC 7516, RFC 9068 §4
  */
 import type { KeyObject } from 'node:crypto'
-import { compactDecrypt, decodeProtectedHeader, errors } from 'jose'
 import { invalidToken } from '../errors.js'
 import { decodeJwt, recognizeJwt, type DecodedJwt } from '../issuer/jwt-format.js'
 
@@ -51,7 +50,10 @@ export function createDecryption(keys: readonly DecryptionKey[]): (token: string
 }
 
 async function open(token: string, keys: readonly DecryptionKey[]): Promise<string> {
-  for (const { privateKey } of fittingKeys(token, keys)) {
+  // imported when first needed: it takes longer than all of ours
+  const { compactDecrypt, decodeProtectedHeader, errors } = await import('jose')
+  const kid = readKid(token, decodeProtectedHeader)
+  for (const { privateKey } of fittingKeys(kid, keys)) {
     try {
       const { plaintext } = await compactDecrypt(token, privateKey, {
         keyManagementAlgorithms: [...(KEY_MANAGEMENT[privateKey.asymmetricKeyType ?? ''] ?? [])],
@@ -67,15 +69,14 @@ async function open(token: string, keys: readonly DecryptionKey[]): Promise<stri
   throw invalidToken('decryption_failed')
 }
 
-function fittingKeys(token: string, keys: readonly DecryptionKey[]): readonly DecryptionKey[] {
-  const { kid } = headerOf(token)
+function fittingKeys(kid: unknown, keys: readonly DecryptionKey[]): readonly DecryptionKey[] {
   const named = kid === undefined ? [] : keys.filter((key) => key.kid === kid)
   return named.length > 0 ? named : keys
 }
 
-function headerOf(token: string): { kid?: unknown } {
+function readKid(token: string, decodeHeader: (token: string) => { kid?: unknown }): unknown {
   try {
-    return decodeProtectedHeader(token)
+    return decodeHeader(token).kid
   } catch (error) {
     if (!(error instanceof TypeError)) throw error
     throw invalidToken('malformed_token', { name: 'header' })
