@@ -73,7 +73,12 @@ async function createKeeper() {
   })
   const response = { setHeader() {}, getHeader() {}, end() {} }
   return function keep(value) {
-    const request = { method: 'GET', url: '/', headers: { authorization: value }, rawHeaders: ['Authorization', value] }
+    const request = {
+      method: 'GET',
+      url: '/',
+      headers: { authorization: value },
+      rawHeaders: ['Authorization', value],
+    }
     let isDone = false
     let resolve
     protect(request, response, () => {
