@@ -69,8 +69,9 @@ export interface ResourceServerOptions extends IssuersOptions {
    * A schema of the claims, of any library with the Standard Schema interface (zod, valibot, arktype …). Asked once
    * a token, after it was found good; a token that it does not accept is refused (401). What it puts out is in
    * `req.auth.claims`, typed by `accessTokenOf` and `handle` of this resource server; claims that it does not
-   * speak of stay as they were received. It must decide at once, and should leave registered claims (`iss`,
-   * `exp`, `jti`, `acr` …) as they are, because guards read them. Default none.
+   * speak of stay as they were received, and so do `jti`, `sid`, `status` and `cnf` whatever it says. It must
+   * decide at once, and should leave other registered claims (`iss`, `exp`, `acr` …) as they are, because guards
+   * read them. Default none.
    */
   readonly claims?: ClaimsSchema
   /** Told of every refusal and outage, with what was expected and found, never with the token. */
